@@ -1,0 +1,2 @@
+//! One command line over the agent, the processor and the tuning tools.
+fn main() {}
