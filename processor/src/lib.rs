@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Tailrace's processor: runs Logstash pipelines, from Kafka to Elasticsearch.
+
+pub mod lang;

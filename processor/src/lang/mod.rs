@@ -1,0 +1,3 @@
+//! The pipeline language: text in, tree or diagnostics out. No IO, no panics, linear time.
+
+pub mod ast;
