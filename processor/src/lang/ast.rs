@@ -39,19 +39,12 @@ pub struct Position {
 impl Span {
     /// The text under the span.
     pub fn text(&self) -> &str {
-        self.source
-            .text
-            .get(self.start..self.end)
-            .unwrap_or_default()
+        self.source.text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Where the span starts.
     pub fn position(&self) -> Position {
-        let before = self
-            .source
-            .text
-            .get(..self.start)
-            .unwrap_or(&self.source.text);
+        let before = self.source.text.get(..self.start).unwrap_or(&self.source.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Position {
             line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
