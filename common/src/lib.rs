@@ -1,5 +1,17 @@
 //! What the agent and the processor share: events, field references, JSON, time, settings.
 
 pub mod clock;
+pub mod decimal;
+pub mod event;
+pub mod json;
 pub mod nearest;
+pub mod object;
+pub mod path;
 pub mod timestamp;
+pub mod value;
+
+pub use clock::Clock;
+pub use event::Event;
+pub use path::FieldPath;
+pub use timestamp::Timestamp;
+pub use value::{Decimal, Object, Str, Value};

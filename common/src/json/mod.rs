@@ -1,0 +1,12 @@
+//! JSON into values and values into JSON: the hot path at both ends.
+//!
+//! Reading slices the incoming record where it can instead of copying, and tells decimals from doubles where the json
+//! filter needs it. Both directions are checked against serde_json.
+
+mod number;
+mod read;
+mod write;
+
+pub use number::{write_float, write_float_ruby};
+pub use read::{JsonError, Numbers, parse};
+pub use write::{write, write_object, write_string};

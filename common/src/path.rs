@@ -1,0 +1,296 @@
+//! Field references: `message`, `[host][name]`, `[list][0]`, `[@metadata][index]`.
+//!
+//! The syntax and every refusal are those of Logstash's strict tokenizer.
+
+use smallvec::SmallVec;
+use std::fmt;
+
+use crate::value::{Object, Str, Value};
+
+/// A field reference, cut up once when a configuration is compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldPath {
+    segments: SmallVec<[Segment; 2]>,
+    /// Whether the first segment was `@metadata`; it is not among the segments then.
+    metadata: bool,
+}
+
+/// One step of a reference.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Segment {
+    key: Str,
+    /// The same as a list index, where it can be one; negative counts from the end.
+    index: Option<i64>,
+}
+
+/// A reference that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid field reference '{0}'")]
+pub struct BadReference(pub String);
+
+/// Why a value could not be put where a reference points.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    /// Something on the way is neither a map nor a list.
+    #[error("cannot set a field below '{0}', which is no map and no list")]
+    NotAContainer(String),
+    /// A list is indexed by something that is no index of it.
+    #[error("'{0}' is no index of the list")]
+    BadIndex(String),
+    /// `@timestamp` takes nothing but a timestamp.
+    #[error("the @timestamp field cannot be set to a {0}")]
+    NotATimestamp(&'static str),
+}
+
+/// A list grows by at most this many nulls when an index past its end is set.
+const LIST_GROWTH_LIMIT: usize = 100_000;
+
+impl FieldPath {
+    /// Reads a reference.
+    pub fn parse(text: &str) -> Result<FieldPath, BadReference> {
+        let bad = || BadReference(text.to_string());
+        let mut segments = SmallVec::new();
+        if text.contains(['[', ']']) {
+            let rest = groups(text, &mut segments, 0).ok_or_else(bad)?;
+            if !rest.is_empty() {
+                return Err(bad());
+            }
+        } else {
+            segments.push(Segment::new(text));
+        }
+        let metadata = segments.first().is_some_and(|first: &Segment| first.key.as_str() == "@metadata");
+        if metadata {
+            segments.remove(0);
+        }
+        Ok(FieldPath { segments, metadata })
+    }
+
+    /// A top-level field of exactly this name, brackets and all.
+    pub fn field(name: &str) -> FieldPath {
+        FieldPath { segments: SmallVec::from_iter([Segment::new(name)]), metadata: false }
+    }
+
+    /// This path with one more step at its end.
+    pub fn child(&self, name: &str) -> FieldPath {
+        let mut path = self.clone();
+        path.segments.push(Segment::new(name));
+        path
+    }
+
+    /// Whether it points into (or at) `@metadata`.
+    pub fn is_metadata(&self) -> bool {
+        self.metadata
+    }
+
+    /// The name, if it points at a top-level field of the document.
+    pub fn top_level(&self) -> Option<&Str> {
+        match self.segments.as_slice() {
+            [only] if !self.metadata => Some(&only.key),
+            _ => None,
+        }
+    }
+
+    /// The names of its steps, `@metadata` left out.
+    pub fn keys(&self) -> impl Iterator<Item = &Str> {
+        self.segments.iter().map(|segment| &segment.key)
+    }
+
+    /// The value below `root`; `None` when something on the way is missing.
+    pub fn get_in<'v>(&self, root: &'v Object) -> Option<&'v Value> {
+        let (first, rest) = self.segments.split_first()?;
+        rest.iter().try_fold(root.get(&first.key)?, |value, segment| segment.get(value))
+    }
+
+    /// The value below `root`, to be changed.
+    pub fn get_mut_in<'v>(&self, root: &'v mut Object) -> Option<&'v mut Value> {
+        let (first, rest) = self.segments.split_first()?;
+        rest.iter().try_fold(root.get_mut(&first.key)?, |value, segment| segment.get_mut(value))
+    }
+
+    /// Puts a value below `root`; missing maps on the way are made, lists are filled up with nulls.
+    pub fn set_in(&self, root: &mut Object, value: Value) -> Result<(), SetError> {
+        let Some((first, rest)) = self.segments.split_first() else { return Ok(()) };
+        let Some((last, middle)) = rest.split_last() else {
+            root.insert(first.key.clone(), value);
+            return Ok(());
+        };
+        let mut parent = root.entry(&first.key);
+        let mut parent_key = &first.key;
+        for segment in middle {
+            parent = segment.get_or_make(parent, parent_key)?;
+            parent_key = &segment.key;
+        }
+        *last.get_or_make(parent, parent_key)? = value;
+        Ok(())
+    }
+
+    /// Takes the value out; later elements of a list move up.
+    pub fn remove_in(&self, root: &mut Object) -> Option<Value> {
+        let (last, parents) = self.segments.split_last()?;
+        let Some((first, middle)) = parents.split_first() else { return root.remove(&last.key) };
+        let parent =
+            middle.iter().try_fold(root.get_mut(&first.key)?, |value, segment| segment.get_mut(value))?;
+        match parent {
+            Value::Object(object) => object.remove(&last.key),
+            Value::Array(values) => {
+                let at = list_position(last.index?, values.len())?;
+                Some(values.remove(at))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_whole_root(&self) -> bool {
+        self.segments.is_empty()
+    }
+}
+
+impl Segment {
+    fn new(key: &str) -> Segment {
+        Segment { key: Str::from(key), index: key.parse().ok() }
+    }
+
+    fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        match value {
+            Value::Object(object) => object.get(&self.key),
+            Value::Array(values) => values.get(list_position(self.index?, values.len())?),
+            _ => None,
+        }
+    }
+
+    fn get_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
+        match value {
+            Value::Object(object) => object.get_mut(&self.key),
+            Value::Array(values) => {
+                let at = list_position(self.index?, values.len())?;
+                values.get_mut(at)
+            }
+            _ => None,
+        }
+    }
+
+    /// The place below `value` that this segment names; null there when it is new. A null parent becomes a map.
+    fn get_or_make<'v>(&self, value: &'v mut Value, parent: &Str) -> Result<&'v mut Value, SetError> {
+        if value.is_null() {
+            *value = Value::Object(Object::new());
+        }
+        match value {
+            Value::Object(object) => Ok(object.entry(&self.key)),
+            Value::Array(values) => {
+                let bad = || SetError::BadIndex(self.key.to_string());
+                let index = self.index.ok_or_else(bad)?;
+                let at = match list_position(index, values.len()) {
+                    Some(at) => at,
+                    None => usize::try_from(index)
+                        .ok()
+                        .filter(|at| *at < values.len() + LIST_GROWTH_LIMIT)
+                        .ok_or_else(bad)?,
+                };
+                if at >= values.len() {
+                    values.resize(at + 1, Value::Null);
+                }
+                Ok(&mut values[at])
+            }
+            _ => Err(SetError::NotAContainer(parent.to_string())),
+        }
+    }
+}
+
+/// `-1` is the last element.
+fn list_position(index: i64, length: usize) -> Option<usize> {
+    let at = if index < 0 { index.checked_add(length as i64)? } else { index };
+    usize::try_from(at).ok().filter(|at| *at < length)
+}
+
+/// Reads `[a][b]…` up to the end or to a closing bracket that belongs outside, and hands back the rest.
+fn groups<'t>(text: &'t str, segments: &mut SmallVec<[Segment; 2]>, depth: usize) -> Option<&'t str> {
+    const DEPTH_LIMIT: usize = 64;
+    let mut rest = text;
+    let mut any = false;
+    while let Some(inner) = rest.strip_prefix('[') {
+        any = true;
+        rest = if inner.starts_with('[') {
+            if depth == DEPTH_LIMIT {
+                return None;
+            }
+            groups(inner, segments, depth + 1)?.strip_prefix(']')?
+        } else {
+            let end = inner.find(['[', ']'])?;
+            let (key, tail) = inner.split_at(end);
+            if key.is_empty() {
+                return None;
+            }
+            segments.push(Segment::new(key));
+            tail.strip_prefix(']')?
+        };
+    }
+    any.then_some(rest)
+}
+
+/// `[a][b]`, or the bare name of a top-level field.
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.segments.as_slice() {
+            [only] if !self.metadata => f.write_str(&only.key),
+            segments => {
+                if self.metadata {
+                    f.write_str("[@metadata]")?;
+                }
+                segments.iter().try_for_each(|segment| write!(f, "[{}]", segment.key))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> FieldPath {
+        FieldPath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn reads_what_logstash_reads() {
+        for (text, printed) in [
+            ("foo", "foo"),
+            ("[foo]", "foo"),
+            ("[a][b]", "[a][b]"),
+            ("[[a][b]][c]", "[a][b][c]"),
+            ("a.b", "a.b"),
+            ("[@metadata][x]", "[@metadata][x]"),
+            ("@metadata", "[@metadata]"),
+        ] {
+            assert_eq!(path(text).to_string(), printed, "{text}");
+        }
+        for text in ["foo[bar]", "[a]b", "[a", "[]", "a]", "[a]]", "[[a]", "[a[b]]", "[[a]b]"] {
+            assert!(FieldPath::parse(text).is_err(), "{text}");
+        }
+        assert!(FieldPath::parse(&"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn lists_are_reached_from_both_ends_and_filled_up() {
+        let mut root = Object::new();
+        path("[a][b]").set_in(&mut root, Value::Array(vec![1.into(), 2.into()])).unwrap();
+        assert_eq!(path("[a][b][-1]").get_in(&root), Some(&Value::Int(2)));
+        path("[a][b][3]").set_in(&mut root, 4.into()).unwrap();
+        assert_eq!(path("[a][b][2]").get_in(&root), Some(&Value::Null));
+        assert_eq!(path("[a][b][0]").remove_in(&mut root), Some(Value::Int(1)));
+        assert_eq!(path("[a][b][0]").get_in(&root), Some(&Value::Int(2)));
+        assert!(path("[a][b][x]").set_in(&mut root, 1.into()).is_err());
+        assert!(path("[a][b][-9]").set_in(&mut root, 1.into()).is_err());
+        assert!(path("[a][b][9000000000]").set_in(&mut root, 1.into()).is_err());
+    }
+
+    #[test]
+    fn scalars_have_nothing_below_them() {
+        let mut root: Object = [("a", "text")].into_iter().collect();
+        assert_eq!(
+            path("[a][b]").set_in(&mut root, 1.into()),
+            Err(SetError::NotAContainer("a".into()))
+        );
+        assert_eq!(path("[a][b]").get_in(&root), None);
+    }
+}
