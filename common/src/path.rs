@@ -128,8 +128,7 @@ impl FieldPath {
     pub fn remove_in(&self, root: &mut Object) -> Option<Value> {
         let (last, parents) = self.segments.split_last()?;
         let Some((first, middle)) = parents.split_first() else { return root.remove(&last.key) };
-        let parent =
-            middle.iter().try_fold(root.get_mut(&first.key)?, |value, segment| segment.get_mut(value))?;
+        let parent = middle.iter().try_fold(root.get_mut(&first.key)?, |value, segment| segment.get_mut(value))?;
         match parent {
             Value::Object(object) => object.remove(&last.key),
             Value::Array(values) => {
@@ -287,10 +286,7 @@ mod tests {
     #[test]
     fn scalars_have_nothing_below_them() {
         let mut root: Object = [("a", "text")].into_iter().collect();
-        assert_eq!(
-            path("[a][b]").set_in(&mut root, 1.into()),
-            Err(SetError::NotAContainer("a".into()))
-        );
+        assert_eq!(path("[a][b]").set_in(&mut root, 1.into()), Err(SetError::NotAContainer("a".into())));
         assert_eq!(path("[a][b]").get_in(&root), None);
     }
 }

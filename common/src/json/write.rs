@@ -127,7 +127,8 @@ mod tests {
         object.insert("l", vec![Value::Bool(true), "a\"\n\u{1}".into()]);
         let mut out = Vec::new();
         write_object(&object, &mut out);
-        let expected = r#"{"n":null,"i":3,"f":2.0,"inf":"Infinity","t":"1970-01-01T00:00:00.000Z","l":[true,"a\"\n\u0001"]}"#;
+        let expected =
+            r#"{"n":null,"i":3,"f":2.0,"inf":"Infinity","t":"1970-01-01T00:00:00.000Z","l":[true,"a\"\n\u0001"]}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }
