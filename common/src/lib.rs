@@ -1,6 +1,7 @@
 //! What the agent and the processor share: events, field references, JSON, time, settings.
 
 pub mod clock;
+pub mod datetime;
 pub mod decimal;
 pub mod event;
 pub mod json;

@@ -1,3 +1,8 @@
 //! Tailrace's processor: runs Logstash pipelines, from Kafka to Elasticsearch.
 
+pub mod filters;
+pub mod javahash;
 pub mod lang;
+pub mod options;
+pub mod plan;
+pub mod plugin;

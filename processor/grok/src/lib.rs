@@ -1,1 +1,5 @@
 //! Placeholder.
+
+/// Memory that a worker keeps between matches.
+#[derive(Debug, Default)]
+pub struct Scratch {}

@@ -1,3 +1,4 @@
 //! The pipeline language: text in, tree or diagnostics out. No IO, no panics, linear time.
 
 pub mod ast;
+pub mod diagnostic;

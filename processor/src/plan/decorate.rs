@@ -1,0 +1,109 @@
+//! The options that every filter has: `add_field`, `remove_field`, `add_tag`, `remove_tag` (`filters/base.rb`,
+//! `util/decorators.rb`), applied in this order when a filter succeeds.
+
+use tailrace_common::{Event, FieldPath, Str, Value};
+
+use super::template::Template;
+use crate::options::{Options, value_text};
+
+/// The common options of one filter.
+#[derive(Debug, Default)]
+pub struct Decoration {
+    add_field: Vec<(Template, Vec<Template>)>,
+    remove_field: Vec<Template>,
+    add_tag: Vec<Template>,
+    remove_tag: Vec<Template>,
+    idle: bool,
+}
+
+impl Decoration {
+    /// Reads the common options, `id`, `enable_metric` and `periodic_flush` among them.
+    pub fn read(options: &mut Options<'_>) -> Decoration {
+        for obsolete in ["type", "tags", "exclude_tags"] {
+            options.obsolete(obsolete, "put the filter into an 'if' instead");
+        }
+        options.string("id");
+        options.boolean("enable_metric", true);
+        options.boolean("periodic_flush", false);
+        let add_field = options.hash("add_field").into_iter().map(|(name, value)| {
+            let values = match value {
+                Value::Array(values) => values,
+                single => vec![single],
+            };
+            (Template::parse(&name), values.iter().map(|value| Template::parse(&value_text(value))).collect())
+        });
+        let mut decoration = Decoration { add_field: add_field.collect(), ..Decoration::default() };
+        let templates = |texts: Vec<String>| texts.iter().map(|text| Template::parse(text)).collect();
+        decoration.remove_field = templates(options.strings("remove_field"));
+        decoration.add_tag = templates(options.strings("add_tag"));
+        decoration.remove_tag = templates(options.strings("remove_tag"));
+        decoration.idle = decoration.add_field.is_empty()
+            && decoration.remove_field.is_empty()
+            && decoration.add_tag.is_empty()
+            && decoration.remove_tag.is_empty();
+        decoration
+    }
+
+    /// Applies them to an event. A reference that turns out malformed is left alone.
+    pub fn apply(&self, event: &mut Event) {
+        if self.idle {
+            return;
+        }
+        for (name, values) in &self.add_field {
+            for value in values {
+                let text = value.render_lenient(event);
+                if let Some(path) = path_of(name, event) {
+                    add_value(event, &path, text.into());
+                }
+            }
+        }
+        for name in &self.remove_field {
+            if let Some(path) = path_of(name, event) {
+                event.remove(&path);
+            }
+        }
+        for tag in &self.add_tag {
+            let tag = tag.render_lenient(event);
+            event.push_tag(tag);
+        }
+        for tag in &self.remove_tag {
+            let tag = tag.render_lenient(event);
+            remove_tag(event, &tag);
+        }
+    }
+}
+
+fn path_of(name: &Template, event: &Event) -> Option<FieldPath> {
+    match name.as_constant_path() {
+        Some(path) => path.clone(),
+        None => FieldPath::parse(&name.render_lenient(event)).ok(),
+    }
+}
+
+/// `add_field` on a field that exists makes a list of the old and the new; a map becomes the list of its pairs.
+pub fn add_value(event: &mut Event, path: &FieldPath, value: Value) {
+    let combined = match event.get_mut(path) {
+        None => value,
+        Some(Value::Array(values)) => {
+            values.push(value);
+            return;
+        }
+        Some(Value::Null) => Value::Array(vec![value]),
+        Some(Value::Object(object)) => {
+            let pairs = object.iter().map(|(key, held)| Value::Array(vec![key.clone().into(), held.clone()]));
+            Value::Array(pairs.chain([value]).collect())
+        }
+        Some(scalar) => Value::Array(vec![scalar.clone(), value]),
+    };
+    // A path through a scalar cannot be set; Logstash leaves the event as it is, too.
+    let _unset = event.set(path, combined);
+}
+
+fn remove_tag(event: &mut Event, tag: &Str) {
+    let fields = event.fields_mut();
+    match fields.get_mut("tags") {
+        Some(Value::Array(tags)) => tags.retain(|held| held.as_str() != Some(tag.as_str())),
+        Some(Value::String(only)) if only == tag => drop(fields.insert("tags", Value::Array(Vec::new()))),
+        _ => {}
+    }
+}

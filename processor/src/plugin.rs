@@ -1,0 +1,95 @@
+//! What a filter is to the plan, and what the plan is to a filter.
+//!
+//! A filter is built once per plugin of the configuration and shared by all workers: it holds compiled options and, where
+//! it must, state behind a lock. What changes per event comes through [`FilterContext`].
+
+use std::path::PathBuf;
+
+use tailrace_common::{Clock, Event, Timestamp};
+
+use crate::options::{Ecs, Expand, Invalid, Options};
+use crate::plan::decorate::Decoration;
+
+/// A filter, compiled.
+pub trait Filter: Send + Sync {
+    /// Works on one event: changes it, cancels it ([`Event::cancel`]), adds events ([`FilterContext::emit`]).
+    ///
+    /// On success it calls [`FilterContext::matched`], which applies `add_field`, `add_tag`, `remove_field` and
+    /// `remove_tag`; on failure it tags the event itself.
+    fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>);
+
+    /// Sees all events of a batch before [`Filter::filter`] sees each: the place to look many things up side by side
+    /// (dns, http, memcached, elasticsearch), so that a slow peer costs a batch one time-out and not one per event.
+    fn prefetch(&self, _events: &[Event], _now: Timestamp) {}
+
+    /// Whether [`Filter::flush`] is to be called every few seconds.
+    fn flushes(&self) -> bool {
+        false
+    }
+
+    /// Emits what time has made due (aggregate, elapsed, metrics); `last` when the pipeline ends.
+    fn flush(&self, _last: bool, _context: &mut FilterContext<'_>) {}
+}
+
+/// What a filter is built from, besides its options.
+pub struct BuildContext<'a> {
+    /// `pipeline.ecs_compatibility`.
+    pub ecs: Ecs,
+    /// The clock of the pipeline; frozen in tests.
+    pub clock: Clock,
+    /// The zone of the host, an IANA name, for dates without one; `UTC` unless told otherwise.
+    pub timezone: String,
+    /// `${NAME}` and `${NAME:default}`.
+    pub expand: &'a Expand<'a>,
+    /// Relative paths in options count from here.
+    pub directory: PathBuf,
+}
+
+/// Builds a filter from its options. Every error stands in the options' diagnostics.
+pub type BuildFilter = fn(Options<'_>, &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid>;
+
+/// A filter that configurations can name.
+pub struct FilterDefinition {
+    /// `mutate`.
+    pub name: &'static str,
+    /// One sentence for `--help` and the docs.
+    pub summary: &'static str,
+    /// A configuration that runs, for the docs and as a test.
+    pub example: &'static str,
+    /// Makes one.
+    pub build: BuildFilter,
+}
+
+/// What a worker gives a filter for one event.
+pub struct FilterContext<'a> {
+    /// When the batch began; filters take the time from here and not from the clock.
+    pub now: Timestamp,
+    /// Scratch space of the worker for regular expressions.
+    pub scratch: &'a mut tailrace_grok::Scratch,
+    pub(crate) decoration: &'a Decoration,
+    pub(crate) emitted: &'a mut Vec<Event>,
+    pub(crate) matched: &'a mut u64,
+    pub(crate) failed: &'a mut u64,
+}
+
+impl FilterContext<'_> {
+    /// The filter did its work on this event: applies the common options.
+    pub fn matched(&mut self, event: &mut Event) {
+        *self.matched += 1;
+        self.decoration.apply(event);
+    }
+
+    /// The filter failed on this event: counted, and tagged unless it bears the tag.
+    pub fn failed(&mut self, event: &mut Event, tags: &[impl AsRef<str>]) {
+        *self.failed += 1;
+        for tag in tags {
+            event.tag(tag.as_ref());
+        }
+    }
+
+    /// Adds an event, which goes on with the filters that follow, right after the one at work (before it when that one is
+    /// cancelled).
+    pub fn emit(&mut self, event: Event) {
+        self.emitted.push(event);
+    }
+}
