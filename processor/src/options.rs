@@ -287,7 +287,9 @@ impl<'a> Options<'a> {
         let value = self.raw(option);
         let entries = match value {
             None => return Vec::new(),
-            Some(Value::Object(object)) => return object.into_iter().map(|(key, value)| (key.to_string(), value)).collect(),
+            Some(Value::Object(object)) => {
+                return object.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+            }
             Some(Value::Array(flat)) => pairs(flat),
             Some(_) => None,
         };
@@ -395,7 +397,9 @@ impl<'a> Options<'a> {
                 LiteralKind::Number(text) => {
                     // Logstash parses it and then fails to cast a Long to a String.
                     let message = format!("the key {text} of a hash must be quoted");
-                    self.report(Diagnostic::error("number-key", &key.span, message).with_hint(format!("write \"{text}\"")));
+                    self.report(
+                        Diagnostic::error("number-key", &key.span, message).with_hint(format!("write \"{text}\"")),
+                    );
                     text.clone()
                 }
                 _ => continue,
@@ -478,7 +482,11 @@ pub fn value_text(value: &Value) -> String {
 
 fn shown(value: &Value) -> String {
     let text = value_text(value);
-    if text.chars().count() > 60 { format!("{} …", text.chars().take(60).collect::<String>()) } else { format!("'{text}'") }
+    if text.chars().count() > 60 {
+        format!("{} …", text.chars().take(60).collect::<String>())
+    } else {
+        format!("'{text}'")
+    }
 }
 
 fn parse_bytes(text: &str) -> Option<u64> {
