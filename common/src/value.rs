@@ -1,5 +1,7 @@
 //! The values that events carry.
 
+use std::cmp::Ordering;
+
 use num_bigint::BigInt;
 
 pub use crate::decimal::Decimal;
@@ -97,6 +99,27 @@ impl Value {
             Value::Timestamp(_) => "timestamp",
             Value::Array(_) => "array",
             Value::Object(_) => "map",
+        }
+    }
+
+    /// How two numbers of any kind are ordered; `None` when one is no number or not a number.
+    pub fn compare_numbers(&self, other: &Value) -> Option<Ordering> {
+        match (self, other) {
+            (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
+            (Value::Decimal(left), Value::Decimal(right)) => left.partial_cmp(right),
+            (Value::BigInt(left), Value::BigInt(right)) => Some(left.cmp(right)),
+            (left, right) => left.as_f64()?.partial_cmp(&right.as_f64()?),
+        }
+    }
+
+    /// The number as the nearest double; `None` for what is no number.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Int(number) => Some(*number as f64),
+            Value::Float(number) => Some(*number),
+            Value::Decimal(number) => Some(number.to_f64()),
+            Value::BigInt(number) => number.to_string().parse().ok(),
+            _ => None,
         }
     }
 

@@ -130,6 +130,11 @@ impl<'a> Options<'a> {
         given.map_or_else(|| self.plugin.name_span.clone(), |given| given.span.clone())
     }
 
+    /// `id`, where it is set.
+    pub fn id(&self) -> Option<String> {
+        self.given.iter().find(|given| given.name == "id").map(|given| value_text(&given.value))
+    }
+
     /// Whether the option is set.
     pub fn is_set(&self, option: &str) -> bool {
         self.given.iter().any(|given| given.name == option)
@@ -442,7 +447,7 @@ fn merge(first: &mut Value, second: Value) {
 
 /// Keys and values that alternate; a repeated key collects its values into a list. `None` when the length is odd.
 fn pairs(flat: Vec<Value>) -> Option<Vec<(String, Value)>> {
-    if flat.len() % 2 != 0 {
+    if !flat.len().is_multiple_of(2) {
         return None;
     }
     let mut entries: Vec<(String, Value)> = Vec::new();
@@ -458,7 +463,8 @@ fn pairs(flat: Vec<Value>) -> Option<Vec<(String, Value)>> {
     Some(entries)
 }
 
-fn number(text: &str) -> Value {
+/// A number as the language writes it; `5.` is a float.
+pub fn number(text: &str) -> Value {
     if !text.contains('.') {
         return text.parse::<num_bigint::BigInt>().map_or(Value::Null, Value::from_bigint);
     }

@@ -22,6 +22,12 @@ pub trait Filter: Send + Sync {
     /// (dns, http, memcached, elasticsearch), so that a slow peer costs a batch one time-out and not one per event.
     fn prefetch(&self, _events: &[Event], _now: Timestamp) {}
 
+    /// Whether events must come one at a time through the whole plan, because what one filter does to an event depends
+    /// on what later filters did to earlier events (aggregate, elapsed).
+    fn sequential(&self) -> bool {
+        false
+    }
+
     /// Whether [`Filter::flush`] is to be called every few seconds.
     fn flushes(&self) -> bool {
         false
