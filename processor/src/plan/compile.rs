@@ -13,7 +13,9 @@ use super::decorate::Decoration;
 use super::run::{FilterNode, FilterPlan};
 use super::tree::{Branch, Node};
 use crate::filters;
-use crate::lang::ast::{self, BooleanOp, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin};
+use crate::lang::ast::{
+    self, BooleanOp, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin,
+};
 use crate::lang::diagnostic::Diagnostic;
 use crate::options::{Expand, Options};
 use crate::plugin::BuildContext;
@@ -92,7 +94,9 @@ pub fn unknown_plugin(plugin: &Plugin, kind: &str, known: impl Iterator<Item = &
     let message = format!("unknown {kind} '{}'", plugin.name);
     let diagnostic = Diagnostic::error("unknown-plugin", &plugin.name_span, message);
     match (plugin.name.as_str(), nearest(&plugin.name, known)) {
-        ("ruby", _) => diagnostic.with_hint("ruby code is not supported; mutate, translate, dissect and kv cover most uses"),
+        ("ruby", _) => {
+            diagnostic.with_hint("ruby code is not supported; mutate, translate, dissect and kv cover most uses")
+        }
         (_, Some(near)) => diagnostic.with_hint(format!("did you mean '{near}'?")),
         _ => diagnostic.with_hint(format!("this {kind} is not supported")),
     }
@@ -199,7 +203,11 @@ impl ConditionCompiler<'_> {
         match Regex::new(&text, tailrace_grok::Options::default()) {
             Ok(regex) => Test::Match(positive, left, Box::new(regex)),
             Err(error) => {
-                self.error(pattern, &format!("invalid regular expression: {error}"), "Ruby's regular expressions are taken");
+                self.error(
+                    pattern,
+                    &format!("invalid regular expression: {error}"),
+                    "Ruby's regular expressions are taken",
+                );
                 Test::Always(false)
             }
         }

@@ -179,9 +179,8 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::String(left), Value::String(right)) => Some(left.as_str().cmp(right.as_str())),
         (Value::Timestamp(left), Value::Timestamp(right)) => Some(left.cmp(right)),
         (Value::Array(_) | Value::Object(_), _) | (_, Value::Array(_) | Value::Object(_)) => None,
-        (Value::Null | Value::Bool(_) | Value::Timestamp(_), _) | (_, Value::Null | Value::Bool(_) | Value::Timestamp(_)) => {
-            Some(Ordering::Equal)
-        }
+        (Value::Null | Value::Bool(_) | Value::Timestamp(_), _)
+        | (_, Value::Null | Value::Bool(_) | Value::Timestamp(_)) => Some(Ordering::Equal),
         (Value::String(_), _) | (_, Value::String(_)) => None,
         (left, right) => left.compare_numbers(right),
     }

@@ -210,11 +210,9 @@ impl Pass<'_> {
         for event in events {
             match self.arm(branch, &event) {
                 Ok(arm) => parts[arm].push(event),
-                Err(error) => self.rejected.push(Rejected {
-                    event,
-                    plugin: "if-statement".into(),
-                    reason: error.to_string(),
-                }),
+                Err(error) => {
+                    self.rejected.push(Rejected { event, plugin: "if-statement".into(), reason: error.to_string() })
+                }
             }
         }
         let bodies = branch.bodies().zip(parts).filter(|(_, part)| !part.is_empty() || self.flush.is_some());
