@@ -1,2 +1,50 @@
-//! One command line over the agent, the processor and the tuning tools.
-fn main() {}
+//! `tailrace`: the one command line over agent, processor and tools.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A log pipeline that takes the place of Filebeat and Logstash.
+///
+/// The agent reads filebeat.yml and writes Filebeat's documents to Kafka; the processor runs Logstash pipelines from Kafka
+/// into Elasticsearch. Try both at once, on an embedded index, with `tailrace quickstart`.
+#[derive(Debug, Parser)]
+#[command(name = "tailrace", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage. Each command's --help says more.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example: tailrace completions bash > /etc/bash_completion.d/tailrace")]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "tailrace", &mut io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
