@@ -1,6 +1,7 @@
 //! Tailrace's processor: runs Logstash pipelines, from Kafka to Elasticsearch.
 
 pub mod filters;
+pub mod index;
 pub mod javahash;
 pub mod lang;
 pub mod options;
