@@ -33,7 +33,9 @@ fn rewrite(tree: &mut UserInputAst) {
         UserInputAst::Boost(inner, _) => rewrite(inner),
         UserInputAst::Leaf(leaf) => match &mut **leaf {
             UserInputLeaf::Literal(literal) => literal.field_name.iter_mut().for_each(below_document),
-            UserInputLeaf::Range { field, .. } | UserInputLeaf::Set { field, .. } | UserInputLeaf::Regex { field, .. } => {
+            UserInputLeaf::Range { field, .. }
+            | UserInputLeaf::Set { field, .. }
+            | UserInputLeaf::Regex { field, .. } => {
                 field.iter_mut().for_each(below_document);
             }
             UserInputLeaf::Exists { field } => below_document(field),

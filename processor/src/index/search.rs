@@ -61,11 +61,7 @@ impl LocalIndex {
 
     fn query(&self, request: &SearchRequest) -> Result<Box<dyn Query>, IndexError> {
         let text = request.query.trim();
-        let asked: Box<dyn Query> = if text.is_empty() {
-            Box::new(AllQuery)
-        } else {
-            self.parse_query(text)?
-        };
+        let asked: Box<dyn Query> = if text.is_empty() { Box::new(AllQuery) } else { self.parse_query(text)? };
         if request.from.is_none() && request.to.is_none() {
             return Ok(asked);
         }
@@ -127,7 +123,10 @@ fn terms(searcher: &Searcher, query: &dyn Query, fields: &[String]) -> Result<Ve
     let terms = fields.iter().enumerate().map(|(number, field)| {
         let buckets = counted[number.to_string()]["buckets"].as_array().map(Vec::as_slice).unwrap_or_default();
         let value = |bucket: &Json| TermCount {
-            value: bucket["key_as_string"].as_str().or(bucket["key"].as_str()).map_or_else(|| number_text(&bucket["key"]), str::to_string),
+            value: bucket["key_as_string"]
+                .as_str()
+                .or(bucket["key"].as_str())
+                .map_or_else(|| number_text(&bucket["key"]), str::to_string),
             count: bucket["doc_count"].as_u64().unwrap_or_default(),
         };
         Terms { field: field.clone(), values: buckets.iter().map(value).collect() }
@@ -233,7 +232,11 @@ mod tests {
         let histogram = answer.histogram.unwrap();
         assert_eq!(histogram.buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 2);
         assert_eq!(histogram.buckets.first().unwrap(), &Bucket { at: 0, count: 1 });
-        let texts: Vec<_> = answer.terms.iter().map(|terms| terms.values.iter().map(|term| term.value.as_str()).collect::<Vec<_>>()).collect();
+        let texts: Vec<_> = answer
+            .terms
+            .iter()
+            .map(|terms| terms.values.iter().map(|term| term.value.as_str()).collect::<Vec<_>>())
+            .collect();
         assert_eq!(texts, [vec!["error", "warn"], vec!["a", "b"], vec!["502"], vec![]]);
     }
 

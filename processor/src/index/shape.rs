@@ -1,8 +1,8 @@
 //! How a document lies in the index.
 
 use tantivy::schema::{
-    DateOptions, DateTimePrecision, Field, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema, TextFieldIndexing,
-    TextOptions,
+    DateOptions, DateTimePrecision, Field, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema,
+    TextFieldIndexing, TextOptions,
 };
 
 use super::tokenizer;
@@ -43,8 +43,9 @@ impl Fields {
 }
 
 pub(super) fn schema() -> Schema {
-    let words =
-        TextFieldIndexing::default().set_tokenizer(tokenizer::NAME).set_index_option(IndexRecordOption::WithFreqsAndPositions);
+    let words = TextFieldIndexing::default()
+        .set_tokenizer(tokenizer::NAME)
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions);
     let text = TextOptions::default().set_indexing_options(words.clone());
     let mut schema = Schema::builder();
     schema.add_text_field("_id", STRING | STORED);

@@ -10,7 +10,8 @@ pub(super) const NAME: &str = "log";
 const LONGEST_WORD: usize = 255;
 
 pub(super) fn register(tokenizers: &TokenizerManager) {
-    let analyzer = TextAnalyzer::builder(Words).filter(RemoveLongFilter::limit(LONGEST_WORD)).filter(LowerCaser).build();
+    let analyzer =
+        TextAnalyzer::builder(Words).filter(RemoveLongFilter::limit(LONGEST_WORD)).filter(LowerCaser).build();
     tokenizers.register(NAME, analyzer);
 }
 
