@@ -31,7 +31,7 @@ es_plugin() {
   local build classes dir=$1/plugins/tailrace-test
   build=$(mktemp -d)
   cp "$parts/elasticsearch/TestPlugin.java" "$build"
-  case $es_version in 8.*) sed -i "s/RestHandlersServices services/$es_8_parameters/" "$build/TestPlugin.java" ;; esac
+  case $es_version in 8.*) sed -i "s/RestHandlersServices services/$es_8_parameters/; s/super(name)/super(name, Settings.EMPTY)/" "$build/TestPlugin.java" ;; esac
   mkdir -p "$dir" "$build/classes"
   classes=$(find "$1/lib" "$1/modules" -name '*.jar' | paste -sd:)
   "$es_java/bin/javac" -nowarn -proc:none -cp "$classes" -d "$build/classes" "$build/TestPlugin.java" >"$build/log" 2>&1 || { cat "$build/log" >&2; return 1; }
