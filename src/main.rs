@@ -1,5 +1,8 @@
 //! `tailrace`: the one command line over agent, processor and tools.
 
+mod data;
+mod search;
+
 use std::io;
 use std::process::ExitCode;
 
@@ -20,6 +23,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Search the documents that `tailrace quickstart` indexed.
+    Search(search::SearchArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example: tailrace completions bash > /etc/bash_completion.d/tailrace")]
     Completions {
@@ -31,6 +36,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Search(args) => args.run(),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "tailrace", &mut io::stdout());
                 Ok(ExitCode::SUCCESS)

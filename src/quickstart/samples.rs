@@ -13,7 +13,7 @@ use tailrace_common::Timestamp;
 const SPAN: Duration = Duration::from_secs(3600);
 
 /// Writes the sample logs below `directory`, unless they are there; gives back the globs that find them.
-pub fn write(directory: &Path, now: Timestamp) -> io::Result<Vec<String>> {
+pub(crate) fn write(directory: &Path, now: Timestamp) -> io::Result<Vec<String>> {
     let docker = directory.join("docker/containers");
     let pods = directory.join("pods");
     let globs = vec![format!("{}/*/*-json.log", docker.display()), format!("{}/*/*/*.log", pods.display())];
