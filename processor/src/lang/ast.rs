@@ -246,7 +246,8 @@ pub struct Operand {
 /// The kinds of operands.
 #[derive(Clone, Debug)]
 pub enum OperandKind {
-    /// `[a][b]`, brackets included, as written.
+    /// `[a][b]`, brackets included, as written. `["one"]`, a list of one literal, is read as this, too: Logstash's
+    /// grammar takes it for a field whose name has quotes.
     Field(String),
     /// Quoted text.
     String(String),
@@ -254,6 +255,6 @@ pub enum OperandKind {
     Number(String),
     /// `/pattern/` without its slashes, `\/` already turned into `/`.
     Regex(String),
-    /// `["a", "b"]`; a single element makes Logstash read it as a field reference: the parser leaves it a list of one.
+    /// `["a", "b"]`.
     Array(Vec<Operand>),
 }

@@ -2,3 +2,6 @@
 
 pub mod ast;
 pub mod diagnostic;
+pub mod parse;
+
+pub use parse::{ParseOptions, has_errors, parse};

@@ -14,7 +14,7 @@ use super::run::{FilterNode, FilterPlan};
 use super::tree::{Branch, Node};
 use crate::filters;
 use crate::lang::ast::{
-    self, BooleanOp, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin,
+    self, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin,
 };
 use crate::lang::diagnostic::Diagnostic;
 use crate::options::{Expand, Options};
@@ -155,7 +155,6 @@ impl ConditionCompiler<'_> {
             },
             ConditionKind::Not(inner) => Test::Not(Box::new(self.test(inner))),
             ConditionKind::Boolean(op, left, right) => {
-                self.check_mix(*op, left, right);
                 Test::Boolean(*op, Box::new(self.test(left)), Box::new(self.test(right)))
             }
             ConditionKind::Compare(op, left, right) => {
@@ -170,21 +169,6 @@ impl ConditionCompiler<'_> {
             ConditionKind::In { positive, left, right } => Test::In(*positive, self.side(left), self.side(right)),
         };
         test.folded()
-    }
-
-    /// `xor` and `nand` may only stand alone in a condition.
-    fn check_mix(&mut self, op: BooleanOp, left: &ast::Condition, right: &ast::Condition) {
-        let alone = |op| matches!(op, BooleanOp::Xor | BooleanOp::Nand);
-        for side in [left, right] {
-            if let ConditionKind::Boolean(inner, ..) = side.kind
-                && (alone(op) || alone(inner))
-                && !side.span.text().starts_with(['(', '!'])
-            {
-                let message = "'xor' and 'nand' cannot be mixed with other operators";
-                let hint = "put one of the two into parentheses";
-                self.diagnostics.push(Diagnostic::error("mixed-operators", &side.span, message).with_hint(hint));
-            }
-        }
     }
 
     fn matching(&mut self, positive: bool, left: &Operand, pattern: &Operand) -> Test {
@@ -219,11 +203,6 @@ impl ConditionCompiler<'_> {
             OperandKind::String(text) => Side::Constant(Value::from(self.expanded(operand, text))),
             OperandKind::Number(text) => Side::Constant(crate::options::number(text)),
             OperandKind::Regex(text) => Side::Constant(Value::from(text.as_str())),
-            // Logstash reads a list of one as a reference to a field of that name, quotes included.
-            OperandKind::Array(items) if items.len() == 1 => match &items[0].kind {
-                OperandKind::Field(text) => self.reference(operand, text),
-                _ => Side::Field(FieldPath::field(items[0].span.text().trim())),
-            },
             OperandKind::Array(items) => {
                 let constants = items.iter().map(|item| match self.side(item) {
                     Side::Constant(value) => value,
