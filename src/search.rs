@@ -59,11 +59,8 @@ impl SearchArgs {
         let limit = if self.count { 0 } else { self.limit };
         let request = SearchRequest { query: self.query.join(" "), limit, ..SearchRequest::default() };
         let answer = index.search(&request)?;
-        let printed = if self.count {
-            writeln!(io::stdout(), "{}", answer.total)
-        } else {
-            print(&answer.hits, self.format)
-        };
+        let printed =
+            if self.count { writeln!(io::stdout(), "{}", answer.total) } else { print(&answer.hits, self.format) };
         match printed {
             // `| head` has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),

@@ -13,9 +13,7 @@ use super::decorate::Decoration;
 use super::run::{FilterNode, FilterPlan};
 use super::tree::{Branch, Node};
 use crate::filters;
-use crate::lang::ast::{
-    self, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin,
-};
+use crate::lang::ast::{self, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin};
 use crate::lang::diagnostic::Diagnostic;
 use crate::options::{Expand, Options};
 use crate::plugin::BuildContext;

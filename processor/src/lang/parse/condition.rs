@@ -58,7 +58,11 @@ impl Cursor<'_> {
         if self.peek() == Some(b'!') {
             return self.negation(start);
         }
-        for (wrong, hint) in [("not ", "write '!' before the field or '!( ... )'"), ("true", "compare with \"true\""), ("false", "compare with \"false\"")] {
+        for (wrong, hint) in [
+            ("not ", "write '!' before the field or '!( ... )'"),
+            ("true", "compare with \"true\""),
+            ("false", "compare with \"false\""),
+        ] {
             if self.rest().starts_with(wrong) {
                 return self.expected("a condition", Some(hint));
             }
@@ -99,7 +103,9 @@ impl Cursor<'_> {
                 let operand = Operand { kind: OperandKind::Field(text), span: self.span(field) };
                 Condition { span: operand.span.clone(), kind: ConditionKind::Truthy(operand) }
             }
-            _ => return self.expected("'(' or a [field] after '!'", Some("put the negated condition into parentheses")),
+            _ => {
+                return self.expected("'(' or a [field] after '!'", Some("put the negated condition into parentheses"));
+            }
         };
         Ok(Condition { kind: ConditionKind::Not(Box::new(inner)), span: self.span(start) })
     }
@@ -228,7 +234,9 @@ impl Grouping {
     }
 
     fn join(&mut self) {
-        if let (Some(operator), Some(right), Some(left)) = (self.operators.pop(), self.operands.pop(), self.operands.pop()) {
+        if let (Some(operator), Some(right), Some(left)) =
+            (self.operators.pop(), self.operands.pop(), self.operands.pop())
+        {
             let span = Span { end: right.span.end, ..left.span.clone() };
             let kind = ConditionKind::Boolean(operator, Box::new(left), Box::new(right));
             self.operands.push(Condition { kind, span });

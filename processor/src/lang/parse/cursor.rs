@@ -86,7 +86,11 @@ impl<'s> Cursor<'s> {
 
     /// Records that something else was expected here.
     pub(super) fn expected<T>(&mut self, what: &str, hint: Option<&str>) -> Parsed<T> {
-        let found = self.rest().chars().next().map_or_else(|| "the end of the text".into(), |found| format!("'{}'", found.escape_default()));
+        let found = self
+            .rest()
+            .chars()
+            .next()
+            .map_or_else(|| "the end of the text".into(), |found| format!("'{}'", found.escape_default()));
         let message = format!("expected {what}, found {found}");
         self.fail(self.here(self.at), message, hint)
     }

@@ -61,7 +61,8 @@ impl<'s> Cursor<'s> {
             return self.fail(self.span(start), format!("'{word}' is no value"), Some(hint));
         }
         if self.peek() == Some(b'-') {
-            return self.expected("a blank", Some("words without quotes cannot have a dash; put the value into quotes"));
+            return self
+                .expected("a blank", Some("words without quotes cannot have a dash; put the value into quotes"));
         }
         Ok(word)
     }
@@ -146,7 +147,8 @@ impl<'s> Cursor<'s> {
                 return Ok(LiteralKind::Hash(entries));
             }
             if self.peek() == Some(b',') {
-                return self.expected("an entry or '}'", Some("the entries of a hash are separated by blanks, not by commas"));
+                return self
+                    .expected("an entry or '}'", Some("the entries of a hash are separated by blanks, not by commas"));
             }
             if !separated {
                 return self.expected("a blank or '}'", None);
@@ -168,7 +170,10 @@ impl<'s> Cursor<'s> {
             Some(b'"' | b'\'') => LiteralKind::String(self.string()?),
             Some(b'-' | b'0'..=b'9') => LiteralKind::Number(self.number()?),
             Some(byte) if byte.is_ascii_alphabetic() || byte == b'_' => LiteralKind::Bareword(self.bareword()?),
-            _ => return self.expected("a key or '}'", Some("keys with other characters than letters and digits are quoted")),
+            _ => {
+                return self
+                    .expected("a key or '}'", Some("keys with other characters than letters and digits are quoted"));
+            }
         };
         Ok(Literal { kind, span: self.span(start) })
     }

@@ -28,7 +28,8 @@ impl Cursor<'_> {
         self.surface();
         while let Some(newline) = memchr::memchr(b'\n', self.rest().as_bytes()) {
             self.at += newline + 1;
-            let starts = |name: &str| self.rest().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('{'));
+            let starts =
+                |name: &str| self.rest().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('{'));
             if SECTIONS.iter().any(|(name, _)| starts(name)) {
                 return;
             }

@@ -95,7 +95,9 @@ fn what_logstash_takes_and_refuses() {
 
 #[test]
 fn values_keep_their_text() {
-    let plugin = plugin(r#"one => "x\"y" two => 'a"b' three => -5. four => word five => [1, [2]] six => { "k" => v1 7 => {} } seven => json { a1 => b2 }"#);
+    let plugin = plugin(
+        r#"one => "x\"y" two => 'a"b' three => -5. four => word five => [1, [2]] six => { "k" => v1 7 => {} } seven => json { a1 => b2 }"#,
+    );
     let kinds: Vec<_> = plugin.attributes.iter().map(|attribute| &attribute.value.kind).collect();
     assert!(matches!(kinds[0], LiteralKind::String(text) if text == r#"x\"y"#));
     assert!(matches!(kinds[1], LiteralKind::String(text) if text == "a\"b"));
@@ -140,8 +142,11 @@ fn a_list_of_one_reads_as_a_field() {
 
 #[test]
 fn errors_say_where_and_several_are_found() {
-    let (config, diagnostics) = read("filter {\n  mutate { add_tag = \"x\" }\n}\noutput { null { } }\ninput {\n  stdin { type => \"a\", }\n}\n");
-    let places: Vec<_> = diagnostics.iter().map(|found| (found.span.position().line, found.span.position().column)).collect();
+    let (config, diagnostics) = read(
+        "filter {\n  mutate { add_tag = \"x\" }\n}\noutput { null { } }\ninput {\n  stdin { type => \"a\", }\n}\n",
+    );
+    let places: Vec<_> =
+        diagnostics.iter().map(|found| (found.span.position().line, found.span.position().column)).collect();
     assert_eq!(places, [(2, 20), (6, 22)]);
     assert_eq!(diagnostics[0].message, "expected '=>', found '='");
     assert_eq!(config.sections.len(), 1);
