@@ -1,6 +1,6 @@
 //! Where quickstart keeps its index, registry and samples.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The data folder of `tailrace quickstart`, which `tailrace search` reads.
 #[derive(Clone, Debug)]
@@ -17,28 +17,8 @@ impl DataFolder {
         }))
     }
 
-    /// The folder itself.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
     /// The embedded index.
     pub(crate) fn index(&self) -> PathBuf {
         self.0.join("index")
-    }
-
-    /// What the agent has read.
-    pub(crate) fn registry(&self) -> PathBuf {
-        self.0.join("registry")
-    }
-
-    /// The sample logs.
-    pub(crate) fn samples(&self) -> PathBuf {
-        self.0.join("samples")
-    }
-
-    /// Documents that could not be indexed.
-    pub(crate) fn dead_letters(&self) -> PathBuf {
-        self.0.join("dead_letters")
     }
 }

@@ -7,3 +7,4 @@ pub mod lang;
 pub mod options;
 pub mod plan;
 pub mod plugin;
+pub mod settings;

@@ -3,5 +3,6 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod parse;
+pub mod render;
 
 pub use parse::{ParseOptions, has_errors, parse};

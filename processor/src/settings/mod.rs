@@ -1,0 +1,4 @@
+//! Where configurations come from: files, variables.
+
+pub mod files;
+pub mod variables;
