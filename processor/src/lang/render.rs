@@ -38,7 +38,8 @@ pub fn human(diagnostic: &Diagnostic, colours: Colours) -> String {
     let margin = " ".repeat(number.len());
     let bar = colours.paint("1;34", "|");
     let head = colours.paint(colour, &format!("{word}[{}]", diagnostic.code));
-    let before: String = line.chars().take(position.column - 1).map(|held| if held == '\t' { '\t' } else { ' ' }).collect();
+    let before: String =
+        line.chars().take(position.column - 1).map(|held| if held == '\t' { '\t' } else { ' ' }).collect();
     let carets = colours.paint(colour, &"^".repeat(width_on_line(&diagnostic.span, line, position.column)));
     let mut out = format!("{head}: {}\n", colours.paint("1", &diagnostic.message));
     let arrow = colours.paint("1;34", "-->");
@@ -133,10 +134,14 @@ mod tests {
 
     #[test]
     fn for_machines() {
-        let wanted = "::error file=a%2Cb.conf,line=2,col=9,title=unknown-option::unknown option 'mach' (did you mean 'match'?)";
+        let wanted =
+            "::error file=a%2Cb.conf,line=2,col=9,title=unknown-option::unknown option 'mach' (did you mean 'match'?)";
         assert_eq!(github(&finding()), wanted);
         let value = json(&finding());
-        assert_eq!((value["line"].as_u64(), value["column"].as_u64(), value["text"].as_str()), (Some(2), Some(9), Some("mach")));
+        assert_eq!(
+            (value["line"].as_u64(), value["column"].as_u64(), value["text"].as_str()),
+            (Some(2), Some(9), Some("mach"))
+        );
     }
 
     #[test]

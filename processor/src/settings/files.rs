@@ -54,7 +54,8 @@ pub fn find(address: &str) -> Result<Vec<PathBuf>, FilesError> {
         vec![path.to_path_buf()]
     } else {
         let found = glob::glob(address).map_err(|source| FilesError::Pattern { pattern: address.into(), source })?;
-        let unreadable = |error: glob::GlobError| FilesError::Unreadable { path: error.path().into(), source: error.into() };
+        let unreadable =
+            |error: glob::GlobError| FilesError::Unreadable { path: error.path().into(), source: error.into() };
         found.collect::<Result<Vec<_>, _>>().map_err(unreadable)?
     };
     files.retain(|file| file.is_file() && !file.to_string_lossy().ends_with('~'));
@@ -88,10 +89,9 @@ pub fn read(path: &Path) -> Result<Arc<Source>, FilesError> {
 pub fn from_string(text: &str, options: ParseOptions) -> (Config, Vec<Diagnostic>) {
     let parse_as = |name: &str, text: &str| parse(&Arc::new(Source { name: name.into(), text: text.into() }), options);
     let (mut config, diagnostics) = parse_as("config string", text);
-    for (kind, default) in [
-        (Kind::Input, "input { stdin { type => stdin } }"),
-        (Kind::Output, "output { stdout { codec => rubydebug } }"),
-    ] {
+    for (kind, default) in
+        [(Kind::Input, "input { stdin { type => stdin } }"), (Kind::Output, "output { stdout { codec => rubydebug } }")]
+    {
         if !config.sections.iter().any(|section| section.kind == kind) {
             config.sections.extend(parse_as("default", default).0.sections);
         }
@@ -127,6 +127,9 @@ mod tests {
     #[test]
     fn a_string_without_input_and_output_gets_them() {
         let (config, _) = from_string("filter { drop { } }", ParseOptions::default());
-        assert_eq!(config.sections.iter().map(|section| section.kind).collect::<Vec<_>>(), [Kind::Filter, Kind::Input, Kind::Output]);
+        assert_eq!(
+            config.sections.iter().map(|section| section.kind).collect::<Vec<_>>(),
+            [Kind::Filter, Kind::Input, Kind::Output]
+        );
     }
 }
