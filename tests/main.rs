@@ -1,0 +1,8 @@
+//! End-to-end tests: the `tailrace` program against real Kafka, real Elasticsearch and a real browser.
+//!
+//! `scripts/test` runs them; see `tests/support/services.rs` for where the servers come from. Long ones are ignored unless `scripts/test --long` asks for them.
+#![allow(clippy::unwrap_used)]
+
+mod bed;
+#[allow(dead_code, reason = "a test bed is larger than the tests of the day")]
+mod support;

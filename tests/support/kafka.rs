@@ -1,0 +1,132 @@
+//! Kafka seen from outside: topics made, records written and read without our own agent or processor.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+
+use super::services::services;
+use super::{PATIENCE, unique};
+
+/// A record as it was read.
+pub(crate) struct Record {
+    /// Its partition.
+    pub(crate) partition: i32,
+    /// Its offset in the partition.
+    pub(crate) offset: i64,
+    /// Its time in milliseconds since 1970.
+    pub(crate) timestamp: Option<i64>,
+    /// Its key.
+    pub(crate) key: Option<Vec<u8>>,
+    /// The names of its headers and their values.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Its payload.
+    pub(crate) value: Vec<u8>,
+}
+
+impl Record {
+    /// The payload as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.value).unwrap()
+    }
+}
+
+impl From<BorrowedMessage<'_>> for Record {
+    fn from(message: BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().map(|headers| {
+            headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect::<Vec<_>>()
+        });
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+            value: message.payload().unwrap_or_default().to_vec(),
+        }
+    }
+}
+
+fn config() -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", services().kafka());
+    config
+}
+
+/// Makes a topic and returns its name, `PREFIX-...`.
+pub(crate) fn make_topic(prefix: &str, partitions: i32) -> String {
+    let name = unique(prefix);
+    let admin: AdminClient<DefaultClientContext> = config().create().unwrap();
+    let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let results = runtime.block_on(admin.create_topics(&[topic], &options)).unwrap();
+    results.into_iter().next().unwrap().unwrap();
+    name
+}
+
+/// Writes records (partition, payload) and waits until the broker has all of them.
+pub(crate) fn produce<'a>(topic: &str, records: impl IntoIterator<Item = (i32, &'a [u8])>) {
+    let producer: BaseProducer =
+        config().set("linger.ms", "20").set("queue.buffering.max.messages", "1000000").create().unwrap();
+    for (partition, payload) in records {
+        let mut record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(payload);
+        while let Err((error, back)) = producer.send(record) {
+            let full = rdkafka::types::RDKafkaErrorCode::QueueFull;
+            assert_eq!(error.rdkafka_error_code(), Some(full), "could not produce: {error}");
+            producer.poll(Duration::from_millis(50));
+            record = back;
+        }
+    }
+    producer.flush(PATIENCE).unwrap();
+}
+
+/// Reads a topic from its beginning to where it ends now, in the order of each partition.
+pub(crate) fn read_topic(topic: &str) -> Vec<Record> {
+    let consumer: BaseConsumer =
+        config().set("group.id", unique("reader")).set("enable.auto.commit", "false").create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let mut left = 0;
+    let mut assignment = TopicPartitionList::new();
+    for partition in metadata.topics()[0].partitions() {
+        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE).unwrap();
+        left += high - low;
+        if high > low {
+            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+        }
+    }
+    consumer.assign(&assignment).unwrap();
+    let begun = Instant::now();
+    let mut records = Vec::new();
+    while left > 0 {
+        assert!(begun.elapsed() < PATIENCE, "{left} records of \"{topic}\" did not come");
+        if let Some(message) = consumer.poll(Duration::from_millis(200)) {
+            records.push(message.unwrap().into());
+            left -= 1;
+        }
+    }
+    records
+}
+
+/// How many records a topic holds.
+pub(crate) fn count_records(topic: &str) -> i64 {
+    let consumer: BaseConsumer = config().set("group.id", unique("counter")).create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let watermarks = |p: i32| consumer.fetch_watermarks(topic, p, PATIENCE).unwrap();
+    metadata.topics()[0].partitions().iter().map(|p| watermarks(p.id())).map(|(low, high)| high - low).sum()
+}
+
+/// What a consumer group has committed for each partition of a topic; -1 where nothing.
+pub(crate) fn committed(group: &str, topic: &str, partitions: i32) -> Vec<i64> {
+    let consumer: BaseConsumer = config().set("group.id", group).create().unwrap();
+    let mut wanted = TopicPartitionList::new();
+    wanted.add_partition_range(topic, 0, partitions - 1);
+    let list = consumer.committed_offsets(wanted, PATIENCE).unwrap();
+    list.elements().iter().map(|e| e.offset().to_raw().filter(|&o| o >= 0).unwrap_or(-1)).collect()
+}
