@@ -1,0 +1,3 @@
+//! One file's bytes become lines: settings, offsets, encodings, rotation, truncation, gzip.
+
+pub mod settings;
