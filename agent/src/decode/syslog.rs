@@ -37,12 +37,7 @@ pub struct SyslogSettings {
 
 impl Default for SyslogSettings {
     fn default() -> SyslogSettings {
-        SyslogSettings {
-            format: SyslogFormat::Auto,
-            timezone: Zone::Local,
-            log_errors: false,
-            add_error_key: true,
-        }
+        SyslogSettings { format: SyslogFormat::Auto, timezone: Zone::Local, log_errors: false, add_error_key: true }
     }
 }
 
@@ -66,9 +61,30 @@ pub struct Syslog {
 }
 
 const FACILITIES: [&str; 24] = [
-    "kernel", "user-level", "mail", "system", "security/authorization", "syslogd", "line printer", "network news",
-    "UUCP", "clock", "security/authorization", "FTP", "NTP", "log audit", "log alert", "clock", "local0", "local1",
-    "local2", "local3", "local4", "local5", "local6", "local7",
+    "kernel",
+    "user-level",
+    "mail",
+    "system",
+    "security/authorization",
+    "syslogd",
+    "line printer",
+    "network news",
+    "UUCP",
+    "clock",
+    "security/authorization",
+    "FTP",
+    "NTP",
+    "log audit",
+    "log alert",
+    "clock",
+    "local0",
+    "local1",
+    "local2",
+    "local3",
+    "local4",
+    "local5",
+    "local6",
+    "local7",
 ];
 
 const SEVERITIES: [&str; 8] =
