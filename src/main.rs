@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tailrace_processor::tune::check::CheckArgs;
+use tailrace_processor::tune::test::TestArgs;
 
 /// A log pipeline that takes the place of Filebeat and Logstash.
 ///
@@ -25,6 +27,10 @@ struct Cli {
 enum Command {
     /// Search the documents that `tailrace quickstart` indexed.
     Search(search::SearchArgs),
+    /// Check pipeline configurations: every error at once, with its place.
+    Check(CheckArgs),
+    /// Run golden cases against the filters.
+    Test(TestArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example: tailrace completions bash > /etc/bash_completion.d/tailrace")]
     Completions {
@@ -37,6 +43,8 @@ impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::Search(args) => args.run(),
+            Command::Check(args) => args.run(),
+            Command::Test(args) => args.run(),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "tailrace", &mut io::stdout());
                 Ok(ExitCode::SUCCESS)

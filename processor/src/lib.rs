@@ -8,3 +8,4 @@ pub mod options;
 pub mod plan;
 pub mod plugin;
 pub mod settings;
+pub mod tune;

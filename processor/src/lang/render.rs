@@ -1,6 +1,7 @@
 //! Findings as text: for people, for machines, for CI.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -94,6 +95,35 @@ pub fn github(diagnostic: &Diagnostic) -> String {
         property(diagnostic.code),
         escaped(&format!("{}{hint}", diagnostic.message)),
     )
+}
+
+/// JUnit's XML: one test case per file, its errors as failures, its warnings as output.
+pub fn junit<'a>(files: impl Iterator<Item = (&'a Path, &'a [Diagnostic])>) -> String {
+    let mut cases = String::new();
+    let (mut count, mut failed) = (0, 0);
+    for (path, findings) in files {
+        count += 1;
+        let (errors, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.severity == Severity::Error);
+        failed += usize::from(!errors.is_empty());
+        let text = |findings: &[&Diagnostic]| -> String { findings.iter().map(|finding| human(finding, Colours(false))).collect() };
+        let mut inside = String::new();
+        for (tag, findings) in [("failure", errors), ("system-out", warnings)] {
+            if !findings.is_empty() {
+                inside.push_str(&format!("<{tag}>{}</{tag}>", xml_escaped(&text(&findings))));
+            }
+        }
+        let name = xml_escaped(&path.display().to_string());
+        cases.push_str(&format!("  <testcase classname=\"check\" name=\"{name}\">{inside}</testcase>\n"));
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tailrace check\" tests=\"{count}\" failures=\"{failed}\">\n{cases}</testsuite>\n"
+    )
+}
+
+/// Text for XML; control characters, which XML cannot hold, are left out.
+pub fn xml_escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
 }
 
 /// The line that a span starts on.
