@@ -103,9 +103,12 @@ pub fn junit<'a>(files: impl Iterator<Item = (&'a Path, &'a [Diagnostic])>) -> S
     let (mut count, mut failed) = (0, 0);
     for (path, findings) in files {
         count += 1;
-        let (errors, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.severity == Severity::Error);
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            findings.iter().partition(|finding| finding.severity == Severity::Error);
         failed += usize::from(!errors.is_empty());
-        let text = |findings: &[&Diagnostic]| -> String { findings.iter().map(|finding| human(finding, Colours(false))).collect() };
+        let text = |findings: &[&Diagnostic]| -> String {
+            findings.iter().map(|finding| human(finding, Colours(false))).collect()
+        };
         let mut inside = String::new();
         for (tag, findings) in [("failure", errors), ("system-out", warnings)] {
             if !findings.is_empty() {

@@ -119,10 +119,16 @@ impl CheckArgs {
                 let warnings = findings().count() - errors;
                 writeln!(out, "{} files, {errors} errors, {warnings} warnings", checked.len())?;
             }
-            Format::Json if self.syntax => checked.iter().try_for_each(|file| writeln!(out, "{}", syntax_json(file)))?,
+            Format::Json if self.syntax => {
+                checked.iter().try_for_each(|file| writeln!(out, "{}", syntax_json(file)))?
+            }
             Format::Json => findings().try_for_each(|finding| writeln!(out, "{}", render::json(finding)))?,
             Format::Github => findings().try_for_each(|finding| writeln!(out, "{}", render::github(finding)))?,
-            Format::Junit => write!(out, "{}", render::junit(checked.iter().map(|file| (file.file.as_path(), file.findings.as_slice()))))?,
+            Format::Junit => write!(
+                out,
+                "{}",
+                render::junit(checked.iter().map(|file| (file.file.as_path(), file.findings.as_slice())))
+            )?,
         }
         out.flush()
     }

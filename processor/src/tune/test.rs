@@ -134,8 +134,13 @@ fn print_human(out: &mut impl Write, ran: &[Ran], failed: usize) -> io::Result<(
             Outcome::Passed => {}
             Outcome::Failed(message) => writeln!(out, "{}", message.trim_end())?,
             Outcome::Differs { expected, got } => {
-                expected.iter().filter(|event| !got.contains(event)).try_for_each(|event| writeln!(out, "{}", paint("31", &format!("- {event}"))))?;
-                got.iter().filter(|event| !expected.contains(event)).try_for_each(|event| writeln!(out, "{}", paint("32", &format!("+ {event}"))))?;
+                expected
+                    .iter()
+                    .filter(|event| !got.contains(event))
+                    .try_for_each(|event| writeln!(out, "{}", paint("31", &format!("- {event}"))))?;
+                got.iter()
+                    .filter(|event| !expected.contains(event))
+                    .try_for_each(|event| writeln!(out, "{}", paint("32", &format!("+ {event}"))))?;
             }
         }
     }
@@ -163,7 +168,12 @@ fn print_junit(out: &mut impl Write, ran: &[Ran], failed: usize) -> io::Result<(
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuite name=\"tailrace\" tests=\"{}\" failures=\"{failed}\">", ran.len())?;
     for Ran { case, outcome, seconds } in ran {
-        write!(out, "  <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.6}\"", xml_escaped(&case.group), xml_escaped(&case.id))?;
+        write!(
+            out,
+            "  <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.6}\"",
+            xml_escaped(&case.group),
+            xml_escaped(&case.id)
+        )?;
         let message = match outcome {
             Outcome::Passed => {
                 writeln!(out, "/>")?;
