@@ -8,6 +8,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod reject;
 pub(crate) mod services;
+pub(crate) mod stage;
 
 use std::time::{Duration, Instant};
 

@@ -4,13 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A proxy from a port of its own to one address. It stops listening when dropped.
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
     address: SocketAddr,
+    accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -38,9 +39,9 @@ impl Proxy {
             accepted: AtomicU64::new(0),
             open: Mutex::new(Vec::new()),
         });
-        let accepting = Arc::clone(&shared);
-        thread::spawn(move || accept(&listener, &accepting));
-        Self { shared, address }
+        let theirs = Arc::clone(&shared);
+        let accepting = thread::spawn(move || accept(&listener, &theirs));
+        Self { shared, address, accepting: Some(accepting) }
     }
 
     /// Where it listens.
@@ -76,7 +77,8 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         self.cut();
-        drop(TcpStream::connect(self.address)); // wakes the accepting thread
+        drop(TcpStream::connect(self.address)); // wakes the accepting thread, so that the port is free when we return
+        drop(self.accepting.take().map(JoinHandle::join));
     }
 }
 

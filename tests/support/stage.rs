@@ -1,0 +1,126 @@
+//! One test's own stage: a folder with log files, a topic, an index, and the configurations that join them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::elastic::elastic;
+use super::kafka::make_topic;
+use super::program::{Program, tailrace};
+use super::services::services;
+use super::unique;
+
+/// How many partitions the topic of a stage has.
+pub(crate) const PARTITIONS: i32 = 3;
+
+/// A folder, a topic and an index of one test.
+pub(crate) struct Stage {
+    dir: TempDir,
+    /// The topic between agent and processor.
+    pub(crate) topic: String,
+    /// The index at the end, and the name of the consumer group.
+    pub(crate) index: String,
+    /// Bootstrap servers for the agent and the processor; a test may put a proxy here.
+    pub(crate) kafka: String,
+    /// The address of Elasticsearch for the processor; a test may put a [`super::reject::Rejecter`] here.
+    pub(crate) elasticsearch: String,
+}
+
+impl Stage {
+    /// Makes the folder, the topic and the index; in it `n` is a whole number, and a document where it is anything else is rejected.
+    pub(crate) fn new(name: &str) -> Self {
+        let stage = Self {
+            dir: TempDir::new().unwrap(),
+            topic: make_topic(name, PARTITIONS),
+            index: unique(name),
+            kafka: services().kafka().to_owned(),
+            elasticsearch: services().elasticsearch().to_owned(),
+        };
+        std::fs::create_dir(stage.logs()).unwrap();
+        elastic().make_index(&stage.index, &json!({"n": {"type": "long"}}));
+        stage
+    }
+
+    /// The stage's folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The folder of the log files: the agent tails `*.log` in it.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.dir.path().join("logs")
+    }
+
+    /// Writes `agent.yml`: the `container` input over the log files into the topic.
+    pub(crate) fn write_agent_config(&self) -> PathBuf {
+        let text = format!(
+            r#"path.data: {data}
+filebeat.inputs:
+  - type: container
+    paths:
+      - {logs}/*.log
+output.kafka:
+  hosts: ["{hosts}"]
+  topic: {topic}
+  compression: lz4
+"#,
+            data = self.path().join("agent-data").display(),
+            logs = self.logs().display(),
+            hosts = self.kafka.replace(',', "\", \""),
+            topic = self.topic,
+        );
+        self.write("agent.yml", &text)
+    }
+
+    /// Writes `pipeline.conf`: the topic, the filters given, Elasticsearch.
+    pub(crate) fn write_pipeline(&self, filters: &str) -> PathBuf {
+        let text = format!(
+            r#"input {{
+  kafka {{
+    bootstrap_servers => "{kafka}"
+    topics => ["{topic}"]
+    group_id => "{index}"
+    auto_offset_reset => "earliest"
+    codec => json
+  }}
+}}
+filter {{
+{filters}
+}}
+output {{
+  elasticsearch {{
+    hosts => ["{elasticsearch}"]
+    index => "{index}"
+  }}
+}}
+"#,
+            kafka = self.kafka,
+            topic = self.topic,
+            index = self.index,
+            elasticsearch = self.elasticsearch,
+        );
+        self.write("pipeline.conf", &text)
+    }
+
+    /// Starts the agent on `agent.yml`, with further arguments.
+    pub(crate) fn start_agent(&self, arguments: &[&str]) -> Program {
+        let mut command = tailrace();
+        command.args(["agent", "-c"]).arg(self.path().join("agent.yml")).args(arguments);
+        Program::start(&mut command, self.path(), "agent")
+    }
+
+    /// Starts the processor on `pipeline.conf`, with further arguments.
+    pub(crate) fn start_processor(&self, arguments: &[&str]) -> Program {
+        let mut command = tailrace();
+        command.args(["processor", "-f"]).arg(self.path().join("pipeline.conf"));
+        command.arg("--path.data").arg(self.path().join("processor-data")).args(arguments);
+        Program::start(&mut command, self.path(), "processor")
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
