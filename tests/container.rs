@@ -9,7 +9,7 @@ use crate::support::elastic::elastic;
 use crate::support::eventually;
 use crate::support::kafka;
 use crate::support::logs::{ContainerLog, Format, time_of};
-use crate::support::stage::Stage;
+use crate::support::stage::{PARTITIONS, Stage};
 
 /// A line of a log file and the event that it must become.
 struct Expected {

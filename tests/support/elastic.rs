@@ -65,6 +65,12 @@ impl Elastic {
         }
     }
 
+    /// How many documents an index has taken so far, seen without a refresh.
+    pub(crate) fn indexed(&self, index: &str) -> u64 {
+        let answer = self.ask("GET", &format!("/{index}/_stats/indexing"), &Value::Null);
+        answer["_all"]["primaries"]["indexing"]["index_total"].as_u64().unwrap()
+    }
+
     /// All documents of an index, page by page.
     pub(crate) fn documents(&self, index: &str) -> Vec<Document> {
         const PAGE: usize = 5000;

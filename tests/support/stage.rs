@@ -75,6 +75,13 @@ output.kafka:
 
     /// Writes `pipeline.conf`: the topic, the filters given, Elasticsearch.
     pub(crate) fn write_pipeline(&self, filters: &str) -> PathBuf {
+        let output = format!("elasticsearch {{ hosts => [\"{}\"] index => \"{}\" }}", self.elasticsearch, self.index);
+        self.write_pipeline_to(filters, &output)
+    }
+
+    /// Writes `pipeline.conf`: the topic, the filters given, the output given.
+    pub(crate) fn write_pipeline_to(&self, filters: &str, output: &str) -> PathBuf {
+        let (kafka, topic, index) = (&self.kafka, &self.topic, &self.index);
         let text = format!(
             r#"input {{
   kafka {{
@@ -86,19 +93,12 @@ output.kafka:
   }}
 }}
 filter {{
-{filters}
+  {filters}
 }}
 output {{
-  elasticsearch {{
-    hosts => ["{elasticsearch}"]
-    index => "{index}"
-  }}
+  {output}
 }}
-"#,
-            kafka = self.kafka,
-            topic = self.topic,
-            index = self.index,
-            elasticsearch = self.elasticsearch,
+"#
         );
         self.write("pipeline.conf", &text)
     }
