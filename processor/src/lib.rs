@@ -1,10 +1,14 @@
 //! Tailrace's processor: runs Logstash pipelines, from Kafka to Elasticsearch.
 
+pub mod codec;
+pub mod delivery;
 pub mod filters;
 pub mod index;
+pub mod input;
 pub mod javahash;
 pub mod lang;
 pub mod options;
+pub mod output;
 pub mod plan;
 pub mod plugin;
 pub mod settings;

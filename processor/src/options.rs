@@ -14,6 +14,7 @@ use crate::javahash::sort_as_hash_map;
 use crate::lang::ast::{Literal, LiteralKind, Plugin, Span};
 use crate::lang::diagnostic::Diagnostic;
 use crate::plan::template::Template;
+use crate::plugin::BuildContext;
 
 /// Marker: what went wrong stands in the diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,6 +335,20 @@ impl<'a> Options<'a> {
         }
         self.error_at(option, format!("'{}' does not exist", path.display()));
         None
+    }
+
+    /// Paths of the file system that must exist.
+    pub fn existing_paths(&mut self, option: &'static str) -> Vec<PathBuf> {
+        let paths: Vec<PathBuf> = self.strings(option).into_iter().map(PathBuf::from).collect();
+        for path in paths.iter().filter(|path| !path.try_exists().unwrap_or(false)) {
+            self.error_at(option, format!("'{}' does not exist", path.display()));
+        }
+        paths
+    }
+
+    /// The options of a plugin that is a value among these, such as a codec.
+    pub fn nested<'b>(&'b mut self, plugin: &'b Plugin, build: &BuildContext<'_>) -> Options<'b> {
+        Options::new(plugin, self.default_ecs, build.expand, self.diagnostics)
     }
 
     /// `ecs_compatibility` of this plugin, else that of its pipeline.

@@ -1,0 +1,82 @@
+//! Codecs: bytes of an input to events, events to bytes of an output.
+
+use tailrace_common::{Event, Str, Timestamp};
+
+use crate::lang::ast::Plugin;
+use crate::lang::diagnostic::Diagnostic;
+use crate::options::{Invalid, Options};
+use crate::plan::compile::unknown_plugin;
+use crate::plugin::BuildContext;
+
+mod json;
+mod line;
+mod plain;
+mod rubydebug;
+
+/// A codec, compiled.
+pub trait Codec: Send + Sync {
+    /// Appends the events that a text holds: one record of Kafka, or one piece that [`Codec::framing`] cut out of a
+    /// stream. What cannot be decoded becomes an event with a tag.
+    fn decode(&self, text: Str, now: Timestamp, events: &mut Vec<Event>);
+
+    /// How streams are cut up for this codec.
+    fn framing(&self) -> Framing {
+        Framing::Lines("\n".into())
+    }
+
+    /// Appends an event as an output writes it, its terminator included where the codec has one.
+    fn encode(&self, event: &Event, out: &mut Vec<u8>);
+}
+
+/// How a stream of bytes is cut into pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// At this delimiter.
+    Lines(String),
+}
+
+/// Builds a codec from its options.
+pub type BuildCodec = fn(Options<'_>, &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid>;
+
+/// A codec that configurations can name.
+pub struct CodecDefinition {
+    /// `json`.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Makes one.
+    pub build: BuildCodec,
+}
+
+/// All codecs, sorted by name.
+pub static CODECS: &[CodecDefinition] =
+    &[json::DEFINITION, json::LINES_DEFINITION, line::DEFINITION, plain::DEFINITION, rubydebug::DEFINITION];
+
+/// Builds the codec that a plugin's `codec` option names, or the one called `default`.
+pub fn from_option(options: &mut Options<'_>, build: &BuildContext<'_>, default: &'static str) -> Result<Box<dyn Codec>, Invalid> {
+    let written = options.plugin("codec");
+    let plugin = written.unwrap_or_else(|| Plugin {
+        name: default.into(),
+        name_span: options.plugin.name_span.clone(),
+        attributes: Vec::new(),
+        span: options.plugin.span.clone(),
+    });
+    let Some(definition) = CODECS.iter().find(|known| known.name == plugin.name) else {
+        let unknown: Diagnostic = unknown_plugin(&plugin, "codec", CODECS.iter().map(|known| known.name));
+        options.report(unknown);
+        return Err(Invalid);
+    };
+    let mut nested = options.nested(&plugin, build);
+    nested.ignored("id", "codecs are part of their plugin");
+    nested.ignored("enable_metric", "codecs are part of their plugin");
+    (definition.build)(nested, build)
+}
+
+/// Reads the option `charset`; only UTF-8 is what records are made of here.
+fn charset(options: &mut Options<'_>) {
+    if let Some(name) = options.string("charset")
+        && !matches!(name.to_ascii_uppercase().as_str(), "UTF-8" | "US-ASCII")
+    {
+        options.error_at("charset", format!("the charset '{name}' is not supported; records are read as UTF-8"));
+    }
+}

@@ -1,0 +1,9 @@
+//! What keeps records from getting lost between an input and the outputs: leases, the ledger of offsets, dead letters.
+
+pub mod dead_letters;
+pub mod lease;
+pub mod ledger;
+
+pub use dead_letters::DeadLetters;
+pub use lease::{Lease, Share};
+pub use ledger::Ledger;

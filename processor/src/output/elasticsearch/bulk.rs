@@ -1,0 +1,263 @@
+//! Events to `_bulk` bodies.
+
+use std::ops::Range;
+
+use tailrace_common::{Event, FieldPath, Value, json};
+
+use super::sender::Sender;
+use crate::options::{Options, value_text};
+use crate::output::document_id;
+use crate::plan::template::Template;
+
+/// A body is sent when it has this many bytes (Logstash's TARGET_BULK_BYTES).
+const BODY_BYTES: usize = 20 << 20;
+
+/// One `_bulk` request.
+#[derive(Debug, Default)]
+pub(super) struct Request {
+    /// Action and document lines.
+    pub(super) body: Vec<u8>,
+    /// The actions in the body.
+    pub(super) items: Vec<Item>,
+}
+
+/// One action of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// The action line and, but for `delete`, the document line.
+    pub(super) whole: Range<usize>,
+    /// The document, without its line end; empty for `delete`.
+    pub(super) document: Range<usize>,
+    /// Whether a conflict means that the document is there already.
+    pub(super) create: bool,
+}
+
+impl Request {
+    /// The request that is left when only these items are to be sent again.
+    pub(super) fn only(&self, items: &[Item]) -> Request {
+        let mut left = Request::default();
+        for item in items {
+            let start = left.body.len();
+            left.body.extend_from_slice(&self.body[item.whole.clone()]);
+            let document = start + (item.document.start - item.whole.start);
+            left.items.push(Item {
+                whole: start..left.body.len(),
+                document: document..document + item.document.len(),
+                create: item.create,
+            });
+        }
+        left
+    }
+}
+
+/// What goes into the action lines, from the plugin's options.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    action: Option<Template>,
+    target: Target,
+    document_id: Option<Template>,
+    routing: Option<Template>,
+    pipeline: Option<Template>,
+    version: Option<Template>,
+    version_type: Option<String>,
+    retry_on_conflict: i64,
+    doc_as_upsert: bool,
+}
+
+/// Where documents go.
+#[derive(Debug)]
+enum Target {
+    Index(Template),
+    DataStream { defaults: [String; 3], auto_routing: bool, sync_fields: bool },
+}
+
+/// The parts of a data stream's name.
+const STREAM_PARTS: [(&str, &str, &str); 3] =
+    [("type", "data_stream_type", "logs"), ("dataset", "data_stream_dataset", "generic"), ("namespace", "data_stream_namespace", "default")];
+
+impl Encoder {
+    pub(super) fn read(options: &mut Options<'_>) -> Encoder {
+        let target = Target::read(options);
+        let action = options.template("action");
+        if let Some(action) = action.as_ref().and_then(Template::as_constant)
+            && !matches!(action.as_str(), "index" | "create" | "update" | "delete")
+        {
+            let message = format!("'action' must be index, create, update or delete, this is '{action}'");
+            options.error_at("action", message);
+        }
+        Encoder {
+            action,
+            target,
+            document_id: options.template("document_id"),
+            routing: options.template("routing"),
+            pipeline: options.template("pipeline"),
+            version: options.template("version"),
+            version_type: options.string("version_type"),
+            retry_on_conflict: options.integer("retry_on_conflict").unwrap_or(1),
+            doc_as_upsert: options.boolean("doc_as_upsert", false),
+        }
+    }
+
+    /// The events as requests. What cannot be encoded goes to the dead letters.
+    pub(super) fn requests(&self, events: &[&Event], sender: &Sender) -> Vec<Request> {
+        let mut requests = Vec::with_capacity(1);
+        let mut request = Request { body: Vec::with_capacity(events.len() * 768), items: Vec::with_capacity(events.len()) };
+        for event in events {
+            if request.body.len() >= BODY_BYTES {
+                requests.push(std::mem::take(&mut request));
+            }
+            if let Err(reason) = self.encode(event, &mut request) {
+                sender.reject_event(event, &reason);
+            }
+        }
+        requests.push(request);
+        requests.retain(|request| !request.items.is_empty());
+        requests
+    }
+
+    fn encode(&self, event: &Event, request: &mut Request) -> Result<(), String> {
+        let synced;
+        let (index, event) = match &self.target {
+            Target::Index(template) => (filled(template, event, "index")?, event),
+            Target::DataStream { defaults, auto_routing, sync_fields } => {
+                let parts = stream_parts(event, defaults, *auto_routing);
+                synced = sync_fields.then(|| with_stream_fields(event, &parts)).flatten();
+                (parts.join("-"), synced.as_ref().unwrap_or(event))
+            }
+        };
+        let (action, id) = self.action_and_id(event)?;
+        let start = request.body.len();
+        self.write_action(&action, &index, id.as_deref(), event, &mut request.body);
+        let document = request.body.len();
+        if action == "update" {
+            request.body.extend_from_slice(b"{\"doc\":");
+            event.write_json(&mut request.body);
+            request.body.extend_from_slice(if self.doc_as_upsert { b",\"doc_as_upsert\":true}" } else { b"}" });
+        } else if action != "delete" {
+            event.write_json(&mut request.body);
+        }
+        let end = request.body.len();
+        if end > document {
+            request.body.push(b'\n');
+        }
+        let whole = start..request.body.len();
+        request.items.push(Item { whole, document: document..end, create: action == "create" });
+        Ok(())
+    }
+
+    fn action_and_id(&self, event: &Event) -> Result<(String, Option<String>), String> {
+        let id = match &self.document_id {
+            Some(template) => Some(filled(template, event, "document_id")?).filter(|id| !id.is_empty()),
+            None => document_id(event),
+        };
+        let action = match &self.action {
+            Some(template) => filled(template, event, "action")?,
+            // An id of the user's own may mean: replace. The ids made here never do.
+            None if self.document_id.is_some() && matches!(self.target, Target::Index(_)) => "index".into(),
+            None => "create".into(),
+        };
+        if !matches!(action.as_str(), "index" | "create" | "update" | "delete") {
+            return Err(format!("'{action}' is no action"));
+        }
+        Ok((action, id))
+    }
+
+    fn write_action(&self, action: &str, index: &str, id: Option<&str>, event: &Event, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"");
+        out.extend_from_slice(action.as_bytes());
+        out.extend_from_slice(b"\":{\"_index\":");
+        json::write_string(index, out);
+        let mut put = |name: &str, value: &str| {
+            if !value.is_empty() {
+                out.extend_from_slice(b",\"");
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"\":");
+                json::write_string(value, out);
+            }
+        };
+        put("_id", id.unwrap_or_default());
+        let templates = [("routing", &self.routing), ("pipeline", &self.pipeline), ("version", &self.version)];
+        for (name, template) in templates {
+            if let Some(template) = template {
+                put(name, &template.render_lenient(event));
+            }
+        }
+        put("version_type", self.version_type.as_deref().unwrap_or_default());
+        if action == "update" {
+            out.extend_from_slice(format!(",\"retry_on_conflict\":{}", self.retry_on_conflict).as_bytes());
+        }
+        out.extend_from_slice(b"}}\n");
+    }
+}
+
+impl Target {
+    fn read(options: &mut Options<'_>) -> Target {
+        let ecs = options.ecs().enabled();
+        let wanted = options.one_of("data_stream", &["true", "false", "auto"], "auto");
+        let index_only = ["index", "document_id", "template", "template_name", "ilm_rollover_alias", "ilm_pattern", "ilm_policy", "routing"];
+        let plain = index_only.iter().any(|option| options.is_set(option)) || options.is_set("action");
+        let is_stream = wanted == "true" || (wanted == "auto" && ecs && !plain);
+        let defaults = STREAM_PARTS.map(|(_, option, default)| {
+            if options.is_set(option) && !is_stream {
+                options.error_at(option, format!("'{option}' needs data_stream => true"));
+            }
+            options.string(option).unwrap_or_else(|| default.into())
+        });
+        let auto_routing = options.boolean("data_stream_auto_routing", true);
+        let sync_fields = options.boolean("data_stream_sync_fields", true);
+        if is_stream {
+            for option in index_only.iter().filter(|option| **option != "document_id" && **option != "routing") {
+                if options.is_set(option) {
+                    options.error_at(option, format!("'{option}' cannot be combined with data_stream => true"));
+                }
+            }
+        }
+        let default = if ecs { "ecs-logstash-%{+yyyy.MM.dd}" } else { "logstash-%{+yyyy.MM.dd}" };
+        let index = options.template("index").unwrap_or_else(|| Template::parse(default));
+        if let Some(problem) = index.problem() {
+            options.error_at("index", problem.to_string());
+        }
+        if is_stream { Target::DataStream { defaults, auto_routing, sync_fields } } else { Target::Index(index) }
+    }
+}
+
+/// Fills a template in; one that keeps a `%{...}` names nothing.
+fn filled(template: &Template, event: &Event, option: &str) -> Result<String, String> {
+    let text = template.render(event).map_err(|error| format!("'{option}': {error}"))?;
+    if template.as_constant().is_none() && text.contains("%{") {
+        return Err(format!("'{option}' could not be filled in: '{text}'"));
+    }
+    Ok(text.to_string())
+}
+
+fn stream_field(name: &str) -> FieldPath {
+    FieldPath::field("data_stream").child(name)
+}
+
+fn stream_parts(event: &Event, defaults: &[String; 3], auto_routing: bool) -> [String; 3] {
+    let mut parts = defaults.clone();
+    if auto_routing {
+        for (part, (name, ..)) in parts.iter_mut().zip(STREAM_PARTS) {
+            if let Some(value) = event.get(&stream_field(name)) {
+                *part = value_text(value);
+            }
+        }
+    }
+    parts
+}
+
+/// A copy of the event whose `data_stream` fields say where it goes; `None` when they already do.
+fn with_stream_fields(event: &Event, parts: &[String; 3]) -> Option<Event> {
+    let same = |(part, (name, ..)): (&String, (&str, &str, &str))| {
+        event.get(&stream_field(name)).and_then(Value::as_str) == Some(part)
+    };
+    if parts.iter().zip(STREAM_PARTS).all(same) {
+        return None;
+    }
+    let mut copy = event.clone();
+    for (part, (name, ..)) in parts.iter().zip(STREAM_PARTS) {
+        // A `data_stream` that is no map keeps what it is; Elasticsearch says so.
+        let _unset = copy.set(&stream_field(name), part.as_str());
+    }
+    Some(copy)
+}

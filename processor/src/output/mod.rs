@@ -1,0 +1,99 @@
+//! Outputs: where events go.
+
+use tailrace_common::Event;
+
+use std::sync::Arc;
+
+use crate::delivery::{DeadLetters, Share};
+use crate::input::Stop;
+use crate::options::{Invalid, Options};
+use crate::plugin::BuildContext;
+
+mod elasticsearch;
+mod local;
+mod null;
+mod stdout;
+
+/// An output, compiled.
+pub trait Output: Send + Sync {
+    /// Starts what it needs besides the workers: connections, threads.
+    ///
+    /// # Errors
+    /// When it can never work: a folder that cannot be made, an index that another process writes.
+    fn start(&self, _services: &Services) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    /// Takes events. `share` is done when all of them are safe: delivered or in the dead letters. May wait: that is how
+    /// a slow destination holds up its workers.
+    fn write(&self, events: &[&Event], share: Share);
+
+    /// Waits until what was taken is safe; gives up when `stop` is set a second time or at the deadline of the pipeline.
+    fn close(&self) {}
+}
+
+/// What outputs share with their pipeline.
+#[derive(Clone)]
+pub struct Services {
+    /// Where undeliverable events go.
+    pub dead_letters: Arc<DeadLetters>,
+    /// Set when the pipeline is to end at once, delivered or not.
+    pub abandon: Stop,
+    /// Counts events that are safe.
+    pub delivered: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Services {
+    /// Counts events as delivered.
+    pub fn count(&self, delivered: usize) {
+        self.delivered.fetch_add(delivered as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Why an output cannot work.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OutputError(pub String);
+
+/// Builds an output from its options.
+pub type BuildOutput = fn(Options<'_>, &BuildContext<'_>) -> Result<Box<dyn Output>, Invalid>;
+
+/// An output that configurations can name.
+pub struct OutputDefinition {
+    /// `elasticsearch`.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Makes one.
+    pub build: BuildOutput,
+}
+
+/// All outputs, sorted by name.
+pub static OUTPUTS: &[OutputDefinition] =
+    &[elasticsearch::DEFINITION, local::DEFINITION, null::DEFINITION, stdout::DEFINITION];
+
+/// The output of that name.
+pub fn find(name: &str) -> Option<&'static OutputDefinition> {
+    OUTPUTS.iter().find(|definition| definition.name == name)
+}
+
+/// Reads the options that every output has.
+fn common_options(options: &mut Options<'_>) {
+    options.string("id");
+    options.boolean("enable_metric", true);
+    options.obsolete("workers", "the pipeline's workers deliver; see 'pipeline.workers'");
+}
+
+/// The id of an event's document: `[@metadata][_id]` where the agent set one, else its place in Kafka, else none.
+fn document_id(event: &Event) -> Option<String> {
+    if let Some(id) = event.metadata().get("_id").and_then(tailrace_common::Value::as_str) {
+        // Several documents of one line differ by their number.
+        return Some(match event.origin.as_ref().map_or(0, |origin| origin.ordinal) {
+            0 => id.to_string(),
+            ordinal => format!("{id}-{ordinal}"),
+        });
+    }
+    let origin = event.origin.as_ref()?;
+    let place = format!("{}-{}-{}", origin.lane.topic, origin.lane.partition, origin.offset);
+    Some(if origin.ordinal == 0 { place } else { format!("{place}-{}", origin.ordinal) })
+}
