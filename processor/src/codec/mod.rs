@@ -53,7 +53,11 @@ pub static CODECS: &[CodecDefinition] =
     &[json::DEFINITION, json::LINES_DEFINITION, line::DEFINITION, plain::DEFINITION, rubydebug::DEFINITION];
 
 /// Builds the codec that a plugin's `codec` option names, or the one called `default`.
-pub fn from_option(options: &mut Options<'_>, build: &BuildContext<'_>, default: &'static str) -> Result<Box<dyn Codec>, Invalid> {
+pub fn from_option(
+    options: &mut Options<'_>,
+    build: &BuildContext<'_>,
+    default: &'static str,
+) -> Result<Box<dyn Codec>, Invalid> {
     let written = options.plugin("codec");
     let plugin = written.unwrap_or_else(|| Plugin {
         name: default.into(),

@@ -47,7 +47,13 @@ impl DeadLetters {
                 state.total_bytes += entry.metadata()?.len();
             }
         }
-        Ok(DeadLetters { folder: folder.into(), limit, state: Mutex::new(state), written: AtomicU64::new(0), dropped: AtomicU64::new(0) })
+        Ok(DeadLetters {
+            folder: folder.into(),
+            limit,
+            state: Mutex::new(state),
+            written: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        })
     }
 
     /// Keeps an event that `plugin` could not deliver for `reason`.
@@ -138,7 +144,10 @@ mod tests {
         }
         let text = fs::read_to_string(folder.path().join("00000002.jsonl")).unwrap();
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((line["reason"].as_str(), line["event"]["message"].as_str()), (Some("400: no \"mapping\""), Some("a")));
+        assert_eq!(
+            (line["reason"].as_str(), line["event"]["message"].as_str()),
+            (Some("400: no \"mapping\""), Some("a"))
+        );
         let full = DeadLetters::open(folder.path(), text.len() as u64 * 2 + 1).unwrap();
         full.write(&event, "elasticsearch", "x").unwrap();
         assert_eq!((full.written(), full.dropped()), (0, 1));

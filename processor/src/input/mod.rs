@@ -121,7 +121,11 @@ impl Feed {
     }
 
     /// Hands over records that cannot be read again.
-    pub fn send_free(&self, count: usize, records: impl FnOnce(Timestamp) -> Vec<Event> + Send + 'static) -> Result<(), Stopped> {
+    pub fn send_free(
+        &self,
+        count: usize,
+        records: impl FnOnce(Timestamp) -> Vec<Event> + Send + 'static,
+    ) -> Result<(), Stopped> {
         self.send(Batch { records: Box::new(records), count, lease: Lease::free() })
     }
 

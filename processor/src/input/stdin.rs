@@ -48,7 +48,9 @@ impl Input for Stdin {
             // A batch ends where reading on would wait.
             loop {
                 let limited = &mut io::Read::take(&mut reader, LONGEST_LINE as u64);
-                let length = limited.read_until(last, &mut text).map_err(|error| InputError(format!("cannot read stdin: {error}")))?;
+                let length = limited
+                    .read_until(last, &mut text)
+                    .map_err(|error| InputError(format!("cannot read stdin: {error}")))?;
                 count += usize::from(length > 0);
                 if length == 0 || count >= feed.batch_size || !reader.buffer().contains(&last) {
                     break;
@@ -90,5 +92,6 @@ fn delimiter_of(context: &Context) -> String {
 
 /// The name of this host.
 fn host_name() -> Str {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".into(), |name| Str::from(name.trim()))
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".into(), |name| Str::from(name.trim()))
 }

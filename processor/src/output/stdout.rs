@@ -11,8 +11,7 @@ use crate::delivery::Share;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
-pub(super) const DEFINITION: OutputDefinition =
-    OutputDefinition { name: "stdout", summary: "Prints events.", build };
+pub(super) const DEFINITION: OutputDefinition = OutputDefinition { name: "stdout", summary: "Prints events.", build };
 
 fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Output>, Invalid> {
     common_options(&mut options);

@@ -35,7 +35,13 @@ pub(super) fn run(settings: &Settings, context: &Arc<super::Context>, feed: &Fee
         .map_err(|error| InputError(format!("kafka: {error}")))?;
     let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(|error| InputError(format!("kafka: cannot subscribe: {error}")))?;
-    let mut reader = Reader { consumer, context, feed, collected: Collected::default(), next_commit: Instant::now() + COMMIT_INTERVAL };
+    let mut reader = Reader {
+        consumer,
+        context,
+        feed,
+        collected: Collected::default(),
+        next_commit: Instant::now() + COMMIT_INTERVAL,
+    };
     while !feed.stopping() {
         if let Some(batch) = reader.collect() {
             reader.hand_over(batch);
@@ -51,7 +57,8 @@ impl Reader<'_> {
     fn collect(&mut self) -> Option<Batch> {
         let started = Instant::now();
         loop {
-            let wait = if self.collected.len() == 0 { POLL } else { self.feed.batch_delay.saturating_sub(started.elapsed()) };
+            let wait =
+                if self.collected.len() == 0 { POLL } else { self.feed.batch_delay.saturating_sub(started.elapsed()) };
             let nothing = !self.poll(wait);
             let late = self.collected.len() > 0 && started.elapsed() >= self.feed.batch_delay;
             if self.collected.is_full(self.feed.batch_size) || nothing || late {
@@ -100,9 +107,10 @@ impl Reader<'_> {
     }
 
     fn pause(&self, pause: bool) {
-        let switched = self.consumer.assignment().and_then(|assigned| {
-            if pause { self.consumer.pause(&assigned) } else { self.consumer.resume(&assigned) }
-        });
+        let switched = self
+            .consumer
+            .assignment()
+            .and_then(|assigned| if pause { self.consumer.pause(&assigned) } else { self.consumer.resume(&assigned) });
         if let Err(error) = switched {
             tracing::warn!(%error, "cannot pause or resume reading from kafka");
         }

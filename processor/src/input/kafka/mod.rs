@@ -25,7 +25,10 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn I
     let codec = codec::from_option(&mut options, build, "plain");
     options.finish()?;
     let group = settings.group.clone();
-    Ok(Box::new(Kafka { context: Arc::new(Context { codec: codec?, decoration, decorate: settings.decorate, group }), settings }))
+    Ok(Box::new(Kafka {
+        context: Arc::new(Context { codec: codec?, decoration, decorate: settings.decorate, group }),
+        settings,
+    }))
 }
 
 struct Kafka {

@@ -75,7 +75,11 @@ impl Offsets {
 
     /// Lets partitions go: waits for what is on the way, commits, forgets them.
     fn revoke<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>, revoked: &TopicPartitionList) {
-        let keys = revoked.elements().iter().map(|element| (element.topic().to_string(), element.partition())).collect::<Vec<_>>();
+        let keys = revoked
+            .elements()
+            .iter()
+            .map(|element| (element.topic().to_string(), element.partition()))
+            .collect::<Vec<_>>();
         let partitions: Vec<_> = keys.iter().filter_map(|key| self.lock().get(key).cloned()).collect();
         let deadline = Instant::now() + DRAIN;
         while Instant::now() < deadline && partitions.iter().any(|partition| !partition.ledger().is_settled()) {
@@ -96,7 +100,9 @@ fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &[Arc<Part
         let watermark = partition.ledger().watermark();
         let committed = *partition.committed.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(offset) = watermark.filter(|_| watermark != committed) else { continue };
-        if let Err(error) = list.add_partition_offset(&partition.lane.topic, partition.lane.partition, Offset::Offset(offset)) {
+        if let Err(error) =
+            list.add_partition_offset(&partition.lane.topic, partition.lane.partition, Offset::Offset(offset))
+        {
             tracing::error!(%error, "cannot commit an offset");
             continue;
         }

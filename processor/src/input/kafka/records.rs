@@ -97,7 +97,9 @@ struct Work {
 
 impl Records for Work {
     fn events(self: Box<Self>, now: Timestamp) -> Vec<Event> {
-        let text = Str::from(String::from_utf8(self.text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
+        let text = Str::from(
+            String::from_utf8(self.text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        );
         let mut events = Vec::with_capacity(self.records.len());
         for record in self.records {
             let from = events.len();

@@ -61,7 +61,11 @@ impl Settings {
         client.set("group.id", &group);
         let client_id = options.string("client_id").unwrap_or_else(|| "logstash".into());
         client.set("client.id", client_id);
-        let texts = [("group_instance_id", "group.instance.id"), ("client_rack", "client.rack"), ("isolation_level", "isolation.level")];
+        let texts = [
+            ("group_instance_id", "group.instance.id"),
+            ("client_rack", "client.rack"),
+            ("isolation_level", "isolation.level"),
+        ];
         for (option, property) in texts {
             if let Some(text) = options.string(option) {
                 client.set(property, text);
@@ -92,7 +96,8 @@ impl Settings {
         }
         security(options, &mut client);
         let topics = topics(options);
-        let decorate = match options.one_of("decorate_events", &["none", "basic", "extended", "true", "false"], "none") {
+        let decorate = match options.one_of("decorate_events", &["none", "basic", "extended", "true", "false"], "none")
+        {
             "basic" | "true" => Decorate::Basic,
             "extended" => Decorate::Extended,
             _ => Decorate::None,
@@ -126,9 +131,13 @@ fn security(options: &mut Options<'_>, client: &mut ClientConfig) {
     ] {
         let format = options.string(kind).unwrap_or_default();
         let Some(path) = options.existing_path(store) else { continue };
-        let pem = format.eq_ignore_ascii_case("pem") || path.extension().is_some_and(|extension| extension == "pem" || extension == "crt");
+        let pem = format.eq_ignore_ascii_case("pem")
+            || path.extension().is_some_and(|extension| extension == "pem" || extension == "crt");
         if !pem {
-            let message = format!("'{}' must be a PEM file; convert a Java key store by 'keytool' and 'openssl pkcs12'", path.display());
+            let message = format!(
+                "'{}' must be a PEM file; convert a Java key store by 'keytool' and 'openssl pkcs12'",
+                path.display()
+            );
             options.error_at(store, message);
         }
         client.set(property, path.display().to_string());
@@ -143,7 +152,8 @@ fn security(options: &mut Options<'_>, client: &mut ClientConfig) {
         client.set("ssl.key.password", password);
     }
     if let Some(algorithm) = options.string("ssl_endpoint_identification_algorithm") {
-        client.set("ssl.endpoint.identification.algorithm", if algorithm.is_empty() { "none".into() } else { algorithm });
+        client
+            .set("ssl.endpoint.identification.algorithm", if algorithm.is_empty() { "none".into() } else { algorithm });
     }
     let mechanisms = ["GSSAPI", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
     let mechanism = options.one_of("sasl_mechanism", &mechanisms, "GSSAPI");
@@ -181,7 +191,8 @@ mod tests {
 
     #[test]
     fn names_and_passwords_are_read_from_jaas() {
-        let jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"bob\" password='it''s';";
+        let jaas =
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"bob\" password='it''s';";
         assert_eq!(jaas_value(jaas, "username").as_deref(), Some("bob"));
         assert_eq!(jaas_value(jaas, "password").as_deref(), Some("it"));
         assert_eq!(jaas_value("x", "username"), None);

@@ -72,8 +72,11 @@ enum Target {
 }
 
 /// The parts of a data stream's name.
-const STREAM_PARTS: [(&str, &str, &str); 3] =
-    [("type", "data_stream_type", "logs"), ("dataset", "data_stream_dataset", "generic"), ("namespace", "data_stream_namespace", "default")];
+const STREAM_PARTS: [(&str, &str, &str); 3] = [
+    ("type", "data_stream_type", "logs"),
+    ("dataset", "data_stream_dataset", "generic"),
+    ("namespace", "data_stream_namespace", "default"),
+];
 
 impl Encoder {
     pub(super) fn read(options: &mut Options<'_>) -> Encoder {
@@ -101,7 +104,8 @@ impl Encoder {
     /// The events as requests. What cannot be encoded goes to the dead letters.
     pub(super) fn requests(&self, events: &[&Event], sender: &Sender) -> Vec<Request> {
         let mut requests = Vec::with_capacity(1);
-        let mut request = Request { body: Vec::with_capacity(events.len() * 768), items: Vec::with_capacity(events.len()) };
+        let mut request =
+            Request { body: Vec::with_capacity(events.len() * 768), items: Vec::with_capacity(events.len()) };
         for event in events {
             if request.body.len() >= BODY_BYTES {
                 requests.push(std::mem::take(&mut request));
@@ -194,7 +198,16 @@ impl Target {
     fn read(options: &mut Options<'_>) -> Target {
         let ecs = options.ecs().enabled();
         let wanted = options.one_of("data_stream", &["true", "false", "auto"], "auto");
-        let index_only = ["index", "document_id", "template", "template_name", "ilm_rollover_alias", "ilm_pattern", "ilm_policy", "routing"];
+        let index_only = [
+            "index",
+            "document_id",
+            "template",
+            "template_name",
+            "ilm_rollover_alias",
+            "ilm_pattern",
+            "ilm_policy",
+            "routing",
+        ];
         let plain = index_only.iter().any(|option| options.is_set(option)) || options.is_set("action");
         let is_stream = wanted == "true" || (wanted == "auto" && ecs && !plain);
         let defaults = STREAM_PARTS.map(|(_, option, default)| {

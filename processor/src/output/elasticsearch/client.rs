@@ -51,7 +51,9 @@ impl Client {
         let mut builder = TransportBuilder::new(pool).disable_proxy().request_body_compression(connection.compress);
         builder = builder.cert_validation(validation(connection)?);
         match &connection.credentials {
-            Some(Secret::Basic(user, password)) => builder = builder.auth(Credentials::Basic(user.clone(), password.clone())),
+            Some(Secret::Basic(user, password)) => {
+                builder = builder.auth(Credentials::Basic(user.clone(), password.clone()))
+            }
             Some(Secret::ApiKey(key)) => {
                 // Logstash writes id:key, Elasticsearch takes it in base64; what is already encoded is taken as it is.
                 builder = builder.auth(match key.split_once(':') {
@@ -67,23 +69,32 @@ impl Client {
             pem.extend(read(key)?);
             builder = builder.auth(ClientCertificate::Pem(pem).into());
         }
-        let transport = builder.build().map_err(|error| bad("cannot set up the connection to elasticsearch", &error))?;
+        let transport =
+            builder.build().map_err(|error| bad("cannot set up the connection to elasticsearch", &error))?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
         for (name, value) in &connection.headers {
             let name: HeaderName = name.parse().map_err(|error| bad("invalid name in 'custom_headers'", &error))?;
-            let value = HeaderValue::from_str(value).map_err(|error| bad("invalid value in 'custom_headers'", &error))?;
+            let value =
+                HeaderValue::from_str(value).map_err(|error| bad("invalid value in 'custom_headers'", &error))?;
             headers.insert(name, value);
         }
         let addresses = connection.hosts.iter().map(|host| without_password(host)).collect::<Vec<_>>().join(", ");
-        Ok(Client { transport, path: format!("{}/_bulk", connection.path), headers, timeout: connection.timeout, addresses })
+        Ok(Client {
+            transport,
+            path: format!("{}/_bulk", connection.path),
+            headers,
+            timeout: connection.timeout,
+            addresses,
+        })
     }
 
     /// Sends one bulk request.
     pub(super) async fn bulk(&self, body: Bytes) -> Result<BulkResponse, RequestError> {
         let query = [("filter_path", "errors,items.*.error,items.*.status")];
         let headers = self.headers.clone();
-        let sent = self.transport.send(Method::Post, &self.path, headers, Some(&query), Some(body), Some(self.timeout)).await;
+        let sent =
+            self.transport.send(Method::Post, &self.path, headers, Some(&query), Some(body), Some(self.timeout)).await;
         let response = sent.map_err(|error| self.unreachable(&error))?;
         let status = response.status_code().as_u16();
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
@@ -120,7 +131,8 @@ fn validation(connection: &Connection) -> Result<CertificateValidation, OutputEr
         pem.extend(read(path)?);
         pem.push(b'\n');
     }
-    let certificate = Certificate::from_pem(&pem).map_err(|error| OutputError(format!("cannot read 'ssl_certificate_authorities': {error}")))?;
+    let certificate = Certificate::from_pem(&pem)
+        .map_err(|error| OutputError(format!("cannot read 'ssl_certificate_authorities': {error}")))?;
     Ok(CertificateValidation::Full(certificate))
 }
 

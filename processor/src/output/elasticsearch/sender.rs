@@ -43,7 +43,11 @@ struct Lane {
 
 impl Sender {
     pub(super) fn start(id: &str, connection: &Connection, services: Services) -> Result<Sender, OutputError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("elasticsearch").enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("elasticsearch")
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| OutputError(format!("cannot start a thread: {error}")))?;
         let lane = Lane {
             id: id.into(),
@@ -127,9 +131,11 @@ impl Lane {
                     waiting.push(request.only(first));
                     continue;
                 }
-                Err(error @ (RequestError::TooLarge | RequestError::Refused(_))) => {
-                    self.bury(&request, &request.items[0], &error.to_string()).await.then(Vec::new).unwrap_or_else(|| request.items.clone())
-                }
+                Err(error @ (RequestError::TooLarge | RequestError::Refused(_))) => self
+                    .bury(&request, &request.items[0], &error.to_string())
+                    .await
+                    .then(Vec::new)
+                    .unwrap_or_else(|| request.items.clone()),
                 Err(error) => {
                     tracing::warn!(output = self.id, retry_in_ms = wait.as_millis() as u64, "{error}");
                     request.items.clone()
@@ -195,7 +201,11 @@ impl Lane {
         }
         self.services.count(delivered);
         if let Some(reason) = reasons {
-            tracing::warn!(output = self.id, documents = again.len(), "elasticsearch cannot take documents now: {reason}");
+            tracing::warn!(
+                output = self.id,
+                documents = again.len(),
+                "elasticsearch cannot take documents now: {reason}"
+            );
         }
         again
     }

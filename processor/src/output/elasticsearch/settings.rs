@@ -72,7 +72,11 @@ impl Connection {
         options.deprecated("http_compression", "use 'compression_level'");
         let old_compression = options.boolean("http_compression", true);
         let compress = options.integer("compression_level").unwrap_or(1) > 0 && old_compression;
-        for (old, new) in [("ssl", "ssl_enabled"), ("cacert", "ssl_certificate_authorities"), ("ssl_certificate_verification", "ssl_verification_mode")] {
+        for (old, new) in [
+            ("ssl", "ssl_enabled"),
+            ("cacert", "ssl_certificate_authorities"),
+            ("ssl_certificate_verification", "ssl_verification_mode"),
+        ] {
             options.obsolete(old, &format!("use '{new}'"));
         }
         let tls = options.boolean("ssl_enabled", false);
@@ -83,11 +87,16 @@ impl Connection {
             options.error_at("ssl_certificate", "'ssl_certificate' and 'ssl_key' belong together");
         }
         let verify = options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full";
-        let seconds = |value: Option<f64>, default: f64| Duration::from_secs_f64(value.unwrap_or(default).clamp(0.001, 86_400.0));
+        let seconds =
+            |value: Option<f64>, default: f64| Duration::from_secs_f64(value.unwrap_or(default).clamp(0.001, 86_400.0));
         let timeout = seconds(options.number("timeout"), 60.0);
-        let backoff = (seconds(options.number("retry_initial_interval"), 2.0), seconds(options.number("retry_max_interval"), 64.0));
+        let backoff = (
+            seconds(options.number("retry_initial_interval"), 2.0),
+            seconds(options.number("retry_max_interval"), 64.0),
+        );
         let path = options.string("path").map(|path| path.trim_end_matches('/').to_string()).unwrap_or_default();
-        let headers = options.hash("custom_headers").into_iter().map(|(name, value)| (name, crate::options::value_text(&value)));
+        let headers =
+            options.hash("custom_headers").into_iter().map(|(name, value)| (name, crate::options::value_text(&value)));
         let headers = headers.collect();
         let hosts = hosts(options, tls);
         let credentials = credentials(options);
@@ -125,7 +134,8 @@ fn hosts(options: &mut Options<'_>, tls: bool) -> Vec<String> {
 /// Adds Elasticsearch's port where there is none.
 fn with_port(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
-    let (authority, path) = rest.split_once('/').map_or((rest, String::new()), |(authority, path)| (authority, format!("/{path}")));
+    let (authority, path) =
+        rest.split_once('/').map_or((rest, String::new()), |(authority, path)| (authority, format!("/{path}")));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let has_port = host.rsplit_once(':').is_some_and(|(name, port)| !name.is_empty() && !port.contains(']'));
     if has_port { format!("{scheme}://{authority}{path}") } else { format!("{scheme}://{authority}:9200{path}") }
