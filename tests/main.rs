@@ -4,9 +4,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod bed;
-mod container;
-mod faults;
-mod kill;
-mod quickstart;
 #[allow(dead_code, reason = "a test bed is larger than the tests of the day")]
 mod support;
