@@ -89,6 +89,13 @@ pub(crate) fn produce<'a>(topic: &str, records: impl IntoIterator<Item = (i32, &
 
 /// Reads a topic from its beginning to where it ends now, in the order of each partition.
 pub(crate) fn read_topic(topic: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    each_record(topic, |record| records.push(record));
+    records
+}
+
+/// Hands every record of a topic, from its beginning to where it ends now, to `see`.
+pub(crate) fn each_record(topic: &str, mut see: impl FnMut(Record)) {
     let consumer: BaseConsumer =
         config().set("group.id", unique("reader")).set("enable.auto.commit", "false").create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
@@ -102,16 +109,15 @@ pub(crate) fn read_topic(topic: &str) -> Vec<Record> {
         }
     }
     consumer.assign(&assignment).unwrap();
-    let begun = Instant::now();
-    let mut records = Vec::new();
+    let mut last = Instant::now();
     while left > 0 {
-        assert!(begun.elapsed() < PATIENCE, "{left} records of \"{topic}\" did not come");
+        assert!(last.elapsed() < PATIENCE, "{left} records of \"{topic}\" did not come");
         if let Some(message) = consumer.poll(Duration::from_millis(200)) {
-            records.push(message.unwrap().into());
+            see(message.unwrap().into());
             left -= 1;
+            last = Instant::now();
         }
     }
-    records
 }
 
 /// How many records a topic holds.

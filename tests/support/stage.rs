@@ -52,14 +52,20 @@ impl Stage {
         self.dir.path().join("logs")
     }
 
-    /// Writes `agent.yml`: the `container` input over the log files into the topic.
+    /// Writes `agent.yml`: the `container` input over `*.log` into the topic.
     pub(crate) fn write_agent_config(&self) -> PathBuf {
+        self.write_agent_input("container", "*.log")
+    }
+
+    /// Writes `agent.yml`: an input of this type over the log files that the glob names, into the topic.
+    pub(crate) fn write_agent_input(&self, kind: &str, glob: &str) -> PathBuf {
         let text = format!(
             r#"path.data: {data}
 filebeat.inputs:
-  - type: container
+  - type: {kind}
+    id: stage
     paths:
-      - {logs}/*.log
+      - {logs}/{glob}
 output.kafka:
   hosts: ["{hosts}"]
   topic: {topic}
