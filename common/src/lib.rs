@@ -5,6 +5,7 @@ pub mod datetime;
 pub mod decimal;
 pub mod event;
 pub mod json;
+pub mod lumberjack;
 pub mod nearest;
 pub mod object;
 pub mod path;
