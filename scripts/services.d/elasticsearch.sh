@@ -9,7 +9,7 @@ es_choose() {
   es_java=$(find_java 21) es_version=9.5.3
   [ -n "$es_java" ] || { es_java=$(find_java 17); es_version=8.19.21; }
   [ -z "${TAILRACE_ELASTICSEARCH_VERSION:-}" ] || es_version=$TAILRACE_ELASTICSEARCH_VERSION
-  [ -n "$es_java" ] || { install_packages openjdk-17-jdk-headless; es_java=$(find_java 17); }
+  [ -n "$es_java" ] || { install_packages default-jdk-headless; es_java=$(find_java 17); }
   es_home=$cache/elasticsearch-$es_version
 }
 

@@ -7,7 +7,7 @@ kafka_download() { maven -f "$parts/kafka/pom.xml" dependency:copy-dependencies 
 
 kafka_install() {
   java17=$(find_java 17)
-  [ -n "$java17" ] || { install_packages openjdk-17-jre-headless; java17=$(find_java 17); }
+  [ -n "$java17" ] || { install_packages default-jdk-headless; java17=$(find_java 17); }
   [ -d "$cache/kafka-$kafka_version" ] || say "fetching Apache Kafka $kafka_version from Maven Central (45 MB)"
   cached "kafka-$kafka_version" kafka_download
 }
