@@ -6,10 +6,11 @@ es_artifact=org.elasticsearch.distribution.integ-test-zip:elasticsearch
 # es_choose : sets es_java, es_version and es_home for this machine.
 es_choose() {
   [ -z "${es_home:-}" ] || return 0
-  es_java=$(find_java 21) es_version=9.5.3
-  [ -n "$es_java" ] || { es_java=$(find_java 17); es_version=8.19.21; }
-  [ -z "${TAILRACE_ELASTICSEARCH_VERSION:-}" ] || es_version=$TAILRACE_ELASTICSEARCH_VERSION
+  es_java=$(find_java 17)
   [ -n "$es_java" ] || { install_packages default-jdk-headless; es_java=$(find_java 17); }
+  es_version=9.5.3
+  [ "$(java_version "$es_java")" -ge 21 ] || es_version=8.19.21
+  es_version=${TAILRACE_ELASTICSEARCH_VERSION:-$es_version}
   es_home=$cache/elasticsearch-$es_version
 }
 
