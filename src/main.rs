@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tailrace_processor::cli::ProcessorArgs;
 use tailrace_processor::tune::check::CheckArgs;
 use tailrace_processor::tune::test::TestArgs;
 
@@ -25,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a Logstash pipeline: inputs, filters, outputs.
+    Processor(Box<ProcessorArgs>),
     /// Search the documents that `tailrace quickstart` indexed.
     Search(search::SearchArgs),
     /// Check pipeline configurations: every error at once, with its place.
@@ -42,6 +45,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Processor(args) => args.run(),
             Command::Search(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Test(args) => args.run(),

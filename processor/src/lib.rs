@@ -1,5 +1,6 @@
 //! Tailrace's processor: runs Logstash pipelines, from Kafka to Elasticsearch.
 
+pub mod cli;
 pub mod codec;
 pub mod delivery;
 pub mod filters;
@@ -9,6 +10,7 @@ pub mod javahash;
 pub mod lang;
 pub mod options;
 pub mod output;
+pub mod pipeline;
 pub mod plan;
 pub mod plugin;
 pub mod settings;
