@@ -19,7 +19,8 @@ pub fn init(level: &str) -> Result<(), BadLevel> {
     let default = level.parse::<tracing::Level>().map_err(|_| BadLevel(level.into()))?;
     let filter = EnvFilter::builder().with_default_directive(default.into()).from_env_lossy();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    let started = if io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
+    let started =
+        if io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
     // Somebody else has set up logging: theirs stays.
     drop(started);
     Ok(())

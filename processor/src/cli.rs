@@ -27,7 +27,13 @@ SIGINT and SIGTERM stop the inputs and wait until everything read is delivered; 
 Exit codes: 0 all delivered, 1 failed or given up, 2 wrong usage.")]
 pub struct ProcessorArgs {
     /// Configuration: file, folder or glob; may be given several times.
-    #[arg(short = 'f', long = "path.config", value_name = "FILE|DIR|GLOB", required_unless_present = "string", conflicts_with = "string")]
+    #[arg(
+        short = 'f',
+        long = "path.config",
+        value_name = "FILE|DIR|GLOB",
+        required_unless_present = "string",
+        conflicts_with = "string"
+    )]
     files: Vec<String>,
     /// Configuration as text; without input it reads stdin, without output it prints.
     #[arg(short = 'e', long = "config.string", value_name = "TEXT")]
@@ -109,7 +115,8 @@ impl ProcessorArgs {
 
 /// Waits for the end of the inputs or a signal, and for the delivery of the rest.
 fn wait(running: Running) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch for signals")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch for signals")?;
     let delivered = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

@@ -91,7 +91,11 @@ fn flatten<T>(nodes: Vec<Node<T>>, plugins: &mut Vec<T>) {
     }
 }
 
-fn input_node(plugin: &Plugin, build: &BuildContext<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<(String, Box<dyn Input>)> {
+fn input_node(
+    plugin: &Plugin,
+    build: &BuildContext<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(String, Box<dyn Input>)> {
     let Some(definition) = input::find(&plugin.name) else {
         diagnostics.push(unknown_plugin(plugin, "input", input::INPUTS.iter().map(|known| known.name)));
         return None;

@@ -74,7 +74,8 @@ impl Pipeline {
         let letters = DeadLetters::open(&folder, settings.dead_letter_bytes)
             .map_err(|source| StartError::DeadLetters { path: folder.display().to_string(), source })?;
         let (stop, abandon) = (Stop::default(), Stop::default());
-        let services = Services { dead_letters: Arc::new(letters), abandon: abandon.clone(), delivered: Arc::default() };
+        let services =
+            Services { dead_letters: Arc::new(letters), abandon: abandon.clone(), delivered: Arc::default() };
         for node in &self.outputs {
             node.output.start(&services).map_err(|source| StartError::Output { id: node.id.clone(), source })?;
         }
@@ -213,7 +214,10 @@ impl Running {
         let deadline = Instant::now() + self.drain;
         while !done() {
             if Instant::now() >= deadline && !self.abandon.is_set() {
-                tracing::warn!(pipeline = self.shared.id, "not everything could be delivered in time; it is read again at the next start");
+                tracing::warn!(
+                    pipeline = self.shared.id,
+                    "not everything could be delivered in time; it is read again at the next start"
+                );
                 self.abandon.set();
             }
             std::thread::sleep(Duration::from_millis(2));

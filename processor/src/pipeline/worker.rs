@@ -95,7 +95,12 @@ impl Shared {
 }
 
 /// Calls `chosen` for every output that an event goes to.
-fn route(nodes: &[Node<usize>], event: &Event, scratch: &mut Scratch, chosen: &mut impl FnMut(usize)) -> Result<(), String> {
+fn route(
+    nodes: &[Node<usize>],
+    event: &Event,
+    scratch: &mut Scratch,
+    chosen: &mut impl FnMut(usize),
+) -> Result<(), String> {
     for node in nodes {
         match node {
             Node::Plugin(output) => chosen(*output),
