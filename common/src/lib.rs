@@ -12,6 +12,7 @@ pub mod path;
 pub mod telemetry;
 pub mod timestamp;
 pub mod value;
+pub mod yaml;
 
 pub use clock::Clock;
 pub use event::Event;
