@@ -278,7 +278,8 @@ pub fn parse(text: &str) -> Result<Node, YamlError> {
         })?;
         builder.event(event, span)?;
     }
-    let empty = Node { kind: Kind::Scalar { text: String::new(), plain: true }, position: Position { line: 1, column: 1 } };
+    let empty =
+        Node { kind: Kind::Scalar { text: String::new(), plain: true }, position: Position { line: 1, column: 1 } };
     Ok(builder.root.unwrap_or(empty))
 }
 
@@ -312,7 +313,12 @@ impl Builder {
                 failed(&format!("nested more than {DEEPEST} deep"))
             }
             Event::SequenceStart(anchor, _) => {
-                self.open.push(Open { node: Node { kind: Kind::List(Vec::new()), position }, anchor, key: None, inherited: None });
+                self.open.push(Open {
+                    node: Node { kind: Kind::List(Vec::new()), position },
+                    anchor,
+                    key: None,
+                    inherited: None,
+                });
                 Ok(())
             }
             Event::MappingStart(anchor, _) => {
@@ -397,14 +403,28 @@ mod tests {
 
     #[test]
     fn scalars_stand_for_what_yaml_says() {
-        let node = parse("[1, -2, 0x1f, 1.5, 1e3, true, null, ~, yes, '1', \"a\\n\", 1.2.3, a b, 10m, 2024-01-01]").unwrap();
+        let node =
+            parse("[1, -2, 0x1f, 1.5, 1e3, true, null, ~, yes, '1', \"a\\n\", 1.2.3, a b, 10m, 2024-01-01]").unwrap();
         let scalars: Vec<_> = node.as_list().unwrap().iter().map(|item| item.scalar().unwrap()).collect();
         use Scalar::{Bool, Float, Int, Null, Text};
         assert_eq!(
             scalars,
             [
-                Int(1), Int(-2), Int(31), Float(1.5), Float(1000.0), Bool(true), Null, Null, Text("yes"), Text("1"),
-                Text("a\n"), Text("1.2.3"), Text("a b"), Text("10m"), Text("2024-01-01")
+                Int(1),
+                Int(-2),
+                Int(31),
+                Float(1.5),
+                Float(1000.0),
+                Bool(true),
+                Null,
+                Null,
+                Text("yes"),
+                Text("1"),
+                Text("a\n"),
+                Text("1.2.3"),
+                Text("a b"),
+                Text("10m"),
+                Text("2024-01-01")
             ]
         );
         assert_eq!(node.as_list().unwrap()[8].as_bool(), Some(true));
@@ -417,7 +437,10 @@ mod tests {
         let (key, kafka) = &node.as_map().unwrap()[0];
         assert_eq!((key.text.as_str(), key.position), ("output.kafka", Position { line: 2, column: 1 }));
         let (topic, value) = &kafka.as_map().unwrap()[1];
-        assert_eq!((topic.position, value.position), (Position { line: 4, column: 3 }, Position { line: 4, column: 10 }));
+        assert_eq!(
+            (topic.position, value.position),
+            (Position { line: 4, column: 3 }, Position { line: 4, column: 10 })
+        );
     }
 
     #[test]
@@ -438,12 +461,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_a_place() {
-        for (text, position) in [
-            ("a: 1\na: 2", (2, 1)),
-            ("a: [1, 2", (2, 1)),
-            ("a: 1\n---\nb: 2", (2, 1)),
-            ("a:\n\t- b", (2, 1)),
-        ] {
+        for (text, position) in
+            [("a: 1\na: 2", (2, 1)), ("a: [1, 2", (2, 1)), ("a: 1\n---\nb: 2", (2, 1)), ("a:\n\t- b", (2, 1))]
+        {
             let error = parse(text).unwrap_err();
             assert_eq!((error.position.line, error.position.column), position, "{text}: {error}");
         }
