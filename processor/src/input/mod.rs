@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 use tailrace_common::{Event, Timestamp};
 
 use crate::delivery::Lease;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
+mod beats;
 mod common;
 mod generator;
 mod kafka;
+mod net;
 mod stdin;
 
 pub use common::InputDecoration;
@@ -47,7 +49,7 @@ pub struct InputDefinition {
 }
 
 /// All inputs, sorted by name.
-pub static INPUTS: &[InputDefinition] = &[generator::DEFINITION, kafka::DEFINITION, stdin::DEFINITION];
+pub static INPUTS: &[InputDefinition] = &[beats::DEFINITION, generator::DEFINITION, kafka::DEFINITION, stdin::DEFINITION];
 
 /// The input of that name.
 pub fn find(name: &str) -> Option<&'static InputDefinition> {
@@ -112,6 +114,15 @@ impl Feed {
                 self.closed.store(matches!(error, SendTimeoutError::Disconnected(_)), Ordering::Relaxed);
                 Err(error.into_inner())
             }
+        }
+    }
+
+    /// Hands a batch over if the workers have room for it now; else it comes back.
+    pub fn try_send(&self, batch: Batch) -> Result<Option<Batch>, Stopped> {
+        match self.sender.try_send(batch) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(batch)) => Ok(Some(batch)),
+            Err(TrySendError::Disconnected(_)) => Err(Stopped),
         }
     }
 

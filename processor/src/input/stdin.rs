@@ -3,6 +3,8 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use tailrace_common::{FieldPath, Str};
 
 use super::{Feed, Input, InputDecoration, InputDefinition, InputError};
@@ -45,6 +47,9 @@ impl Input for Stdin {
         loop {
             let mut text = Vec::with_capacity(1 << 14);
             let mut count = 0;
+            if reader.buffer().is_empty() && !readable_before_stop(feed) {
+                return Ok(());
+            }
             // A batch ends where reading on would wait.
             loop {
                 let limited = &mut io::Read::take(&mut reader, LONGEST_LINE as u64);
@@ -56,7 +61,7 @@ impl Input for Stdin {
                     break;
                 }
             }
-            if count == 0 || feed.stopping() {
+            if count == 0 {
                 return Ok(());
             }
             let context = self.context.clone();
@@ -83,6 +88,20 @@ impl Input for Stdin {
             }
         }
     }
+}
+
+/// Waits until there is something to read; false when the pipeline stops first.
+fn readable_before_stop(feed: &Feed) -> bool {
+    const STEP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let stdin = io::stdin();
+    while !feed.stopping() {
+        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
+        // What cannot be waited for is read, and the reading says what is wrong.
+        if !matches!(poll(&mut waiting, Some(&STEP)), Ok(0) | Err(Errno::INTR)) {
+            return true;
+        }
+    }
+    false
 }
 
 fn delimiter_of(context: &Context) -> String {

@@ -1,0 +1,7 @@
+//! Whole pipelines over real sockets and files: what goes in at one edge comes out at the other.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+mod beats;
