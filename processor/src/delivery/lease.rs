@@ -82,9 +82,12 @@ mod tests {
     fn counted() -> (Lease, Arc<AtomicUsize>) {
         let released = Arc::new(AtomicUsize::new(0));
         let counter = released.clone();
-        (Lease::new(move || {
-            counter.fetch_add(1, Ordering::SeqCst);
-        }), released)
+        (
+            Lease::new(move || {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }),
+            released,
+        )
     }
 
     #[test]

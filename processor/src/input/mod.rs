@@ -49,7 +49,8 @@ pub struct InputDefinition {
 }
 
 /// All inputs, sorted by name.
-pub static INPUTS: &[InputDefinition] = &[beats::DEFINITION, generator::DEFINITION, kafka::DEFINITION, stdin::DEFINITION];
+pub static INPUTS: &[InputDefinition] =
+    &[beats::DEFINITION, generator::DEFINITION, kafka::DEFINITION, stdin::DEFINITION];
 
 /// The input of that name.
 pub fn find(name: &str) -> Option<&'static InputDefinition> {

@@ -62,10 +62,8 @@ fn documents(range: std::ops::Range<u32>) -> Vec<String> {
 fn acknowledged_events_can_be_found_and_repeated_ones_count_once() {
     let folder = tempfile::tempdir().unwrap();
     let (port, path) = (free_port(), folder.path().join("index"));
-    let config = format!(
-        "input {{ beats {{ port => {port} }} }} output {{ local {{ path => \"{}\" }} }}",
-        path.display()
-    );
+    let config =
+        format!("input {{ beats {{ port => {port} }} }} output {{ local {{ path => \"{}\" }} }}", path.display());
     let running = start(&config, folder.path());
     let mut sender = Sender::connect(port);
     sender.send(&documents(0..2500), true);

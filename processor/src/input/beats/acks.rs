@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::delivery::{Ledger, Lease};
+use crate::delivery::{Lease, Ledger};
 
 /// The events of one connection that are on their way, and those that are safe.
 #[derive(Default)]
