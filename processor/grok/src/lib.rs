@@ -1,40 +1,42 @@
-//! Placeholder.
+//! A grok compiler and a regular expression engine with Ruby's (Oniguruma's) syntax and meaning.
+//!
+//! [`Regex`] is the engine: what a Logstash configuration calls a regular expression, in grok, in
+//! conditions, in `gsub`. [`Grok`] compiles patterns such as `%{IP:client} %{NUMBER:bytes:int}`
+//! against a [`PatternSet`], and [`GrokSet`] tries a list of them.
+//!
+//! Everything here is pure: no files, no clock but for budgets, no global state. A match never
+//! recurses, its memory is bounded, and it takes time proportional to the text unless the pattern
+//! has back-references, sub-expression calls or large look-arounds; those stop at their
+//! [`Budget`].
 
-/// Memory that a worker keeps between matches.
-#[derive(Debug, Default)]
-pub struct Scratch {}
+mod analysis;
+mod ast;
+mod budget;
+mod bytes;
+mod charset;
+mod compile;
+mod error;
+mod expand;
+mod fold;
+mod fold_table;
+mod grok;
+mod grok_set;
+mod parse;
+mod pattern_set;
+mod program;
+mod regex;
+mod simplify;
+mod standard;
+mod unicode;
+mod utf8;
+mod vm;
 
-/// How much work one match may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget;
-
-impl Budget {
-    /// At most this many milliseconds.
-    pub fn millis(_millis: u64) -> Budget {
-        Budget
-    }
-}
-
-/// A match took more work than its budget allowed.
-#[derive(Clone, Copy, Debug)]
-pub struct OutOfBudget;
-
-/// How a pattern is read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {}
-
-/// A compiled regular expression.
-#[derive(Debug)]
-pub struct Regex(regex::bytes::Regex);
-
-impl Regex {
-    /// Compiles a pattern.
-    pub fn new(pattern: &str, _options: Options) -> Result<Regex, regex::Error> {
-        regex::bytes::Regex::new(pattern).map(Regex)
-    }
-
-    /// Whether the pattern is found in the text.
-    pub fn is_match(&self, text: &[u8], _scratch: &mut Scratch, _budget: Budget) -> Result<bool, OutOfBudget> {
-        Ok(self.0.is_match(text))
-    }
-}
+pub use budget::Budget;
+pub use error::{Error, OutOfBudget};
+pub use expand::{GrokError, Origin};
+pub use grok::{Conversion, Grok, GrokField, GrokOptions};
+pub use grok_set::{Candidates, GrokSet};
+pub use parse::Options;
+pub use pattern_set::PatternSet;
+pub use regex::{Captures, Matches, Regex};
+pub use vm::Scratch;

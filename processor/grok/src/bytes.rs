@@ -1,0 +1,86 @@
+//! Sets of bytes.
+
+use crate::charset::{CharSet, INVALID};
+use crate::utf8;
+
+/// A set of bytes as 256 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    pub(crate) const EMPTY: ByteSet = ByteSet([0; 4]);
+    pub(crate) const ALL: ByteSet = ByteSet([u64::MAX; 4]);
+
+    /// The bytes that a character of the set can start with.
+    pub(crate) fn leads(set: &CharSet) -> Self {
+        let mut bytes = Self::EMPTY;
+        for &(low, high) in set.ranges() {
+            if high >= INVALID {
+                (0x80..=0xFF).for_each(|byte| bytes.insert(byte));
+            }
+            if low < INVALID {
+                let high = high.min(INVALID - 1);
+                (utf8::lead(low)..=utf8::lead(high)).for_each(|byte| bytes.insert(byte));
+            }
+        }
+        // Between the last ASCII byte and the first lead byte no character starts.
+        if !set.contains(INVALID) {
+            (0x80..0xC2).for_each(|byte| bytes.remove(byte));
+        }
+        bytes
+    }
+
+    pub(crate) fn single(byte: u8) -> Self {
+        let mut set = Self::EMPTY;
+        set.insert(byte);
+        set
+    }
+
+    /// `0-9 A-Z _ a-z`
+    pub(crate) fn ascii_word() -> Self {
+        let mut set = Self::EMPTY;
+        (0..0x80u8).filter(|b| b.is_ascii_alphanumeric() || *b == b'_').for_each(|b| set.insert(b));
+        set
+    }
+
+    pub(crate) fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    pub(crate) fn remove(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] &= !(1 << (byte & 63));
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        self.zip(other, |a, b| a | b)
+    }
+
+    pub(crate) fn intersect(self, other: Self) -> Self {
+        self.zip(other, |a, b| a & b)
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        self.zip(other, |a, b| a & !b)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    pub(crate) fn len(self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=255).filter(move |&byte| self.contains(byte))
+    }
+
+    fn zip(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}

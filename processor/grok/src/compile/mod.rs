@@ -1,0 +1,337 @@
+//! From a tree to a program.
+//!
+//! Every node is compiled knowing what can follow it ([`Follow`]). A run of characters that
+//! cannot start what follows is never given back; a choice whose sides start differently is made
+//! by looking at the next byte, without a way back. For most log formats no way back remains.
+//!
+//! The *careful* form of a program leaves the runs out, does everything one character at a time
+//! and remembers which choices it has made where: its time is linear in the text.
+
+mod branch;
+mod repeat;
+mod tables;
+
+use std::collections::HashMap;
+
+use crate::analysis::{Follow, fixed_length};
+use crate::ast::{Look, Node, Repeat};
+use crate::charset::CharSet;
+use crate::error::Error;
+use crate::program::{ForkTable, Op, Program};
+
+/// The most operations that a program may have.
+const MAX_OPS: usize = 400_000;
+
+/// Compiles a tree. `groups` counts the capturing groups and the whole match.
+pub(crate) fn compile(node: &Node, groups: usize, careful: bool) -> Result<Program, Error> {
+    let called = called_groups(node);
+    let mut compiler = Compiler {
+        program: Program { slots: groups * 2, registers: groups * 2, ..Program::default() },
+        careful,
+        sets: HashMap::new(),
+        forks: HashMap::new(),
+        has_calls: !called.is_empty(),
+        routines: HashMap::new(),
+        outside_memo: 0,
+    };
+    let follow = if compiler.has_calls { Follow::UNKNOWN } else { Follow::ALWAYS };
+    compiler.emit(node, follow)?;
+    compiler.op(Op::Match)?;
+    compiler.emit_routines(node, &called)?;
+    compiler.finish()
+}
+
+struct Compiler {
+    program: Program,
+    careful: bool,
+    sets: HashMap<CharSet, u32>,
+    forks: HashMap<ForkTable, u32>,
+    has_calls: bool,
+    /// Where the routines of called groups start.
+    routines: HashMap<u32, u32>,
+    /// How many parts around the current node keep state that `Memo` does not know.
+    outside_memo: u32,
+}
+
+impl Compiler {
+    fn op(&mut self, op: Op) -> Result<u32, Error> {
+        if self.program.ops.len() >= MAX_OPS {
+            return Err(Error::new(0, "the pattern is too large"));
+        }
+        self.program.ops.push(op);
+        Ok(self.program.ops.len() as u32 - 1)
+    }
+
+    fn here(&self) -> u32 {
+        self.program.ops.len() as u32
+    }
+
+    fn register(&mut self) -> u32 {
+        self.program.registers += 1;
+        self.program.registers as u32 - 1
+    }
+
+    /// In a careful program, a place that is tried once for every place of the text.
+    fn memo(&mut self) -> Result<(), Error> {
+        if self.careful && self.outside_memo == 0 {
+            let memo = self.program.memos;
+            self.program.memos += 1;
+            self.op(Op::Memo(memo))?;
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, node: &Node, follow: Follow) -> Result<(), Error> {
+        match node {
+            Node::Empty => Ok(()),
+            Node::Fail => self.op(Op::Fail).map(drop),
+            Node::Char(c) | Node::Folded(c) => self.text(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Node::Set(set) => {
+                let set = self.set(set);
+                self.op(Op::Set(set)).map(drop)
+            }
+            Node::Concat(nodes) => self.concat(nodes, follow),
+            Node::Alternate(nodes) => self.alternate(nodes, follow),
+            Node::Repeat(body, by) => self.repeat(body, *by, follow),
+            Node::Capture(group, body) => {
+                self.op(Op::Save(group * 2))?;
+                self.emit(body, follow)?;
+                self.op(Op::Save(group * 2 + 1)).map(drop)
+            }
+            Node::Atomic(body) => self.atomic(body),
+            Node::Look(look, body) => self.look(*look, body),
+            Node::Assert(assert) => self.op(Op::Assert(*assert)).map(drop),
+            Node::Backref(groups, ignore_case) => {
+                let groups = self.group_list(groups);
+                self.op(Op::Backref { groups, ignore_case: *ignore_case }).map(drop)
+            }
+            Node::Call(group) => {
+                let place = self.op(Op::Call(*group))?;
+                debug_assert!(self.has_calls, "call {place} was counted");
+                Ok(())
+            }
+            Node::Condition(groups, yes, no) => self.condition(groups, yes, no, follow),
+            Node::Keep => self.op(Op::Keep).map(drop),
+            Node::Grapheme => self.op(Op::Grapheme).map(drop),
+        }
+    }
+
+    fn group_list(&mut self, groups: &[u32]) -> u32 {
+        self.program.groups.push(groups.to_vec());
+        self.program.groups.len() as u32 - 1
+    }
+
+    /// A text; it joins a text right before it.
+    fn text(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let start = self.program.literals.len() as u32;
+        if let [byte] = bytes {
+            return self.op(Op::Byte(*byte)).map(drop);
+        }
+        self.program.literals.extend_from_slice(bytes);
+        self.op(Op::Literal { start, len: bytes.len() as u32 }).map(drop)
+    }
+
+    fn concat(&mut self, nodes: &[Node], follow: Follow) -> Result<(), Error> {
+        let mut follows = vec![follow; nodes.len() + 1];
+        for at in (0..nodes.len()).rev() {
+            follows[at] = crate::analysis::before(&nodes[at], follows[at + 1]);
+        }
+        let mut at = 0;
+        while at < nodes.len() {
+            let mut text = Vec::new();
+            while let Some(Node::Char(c)) = nodes.get(at) {
+                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                at += 1;
+            }
+            if text.is_empty() {
+                self.emit(&nodes[at], follows[at + 1])?;
+                at += 1;
+            } else {
+                self.text(&text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn atomic(&mut self, body: &Node) -> Result<(), Error> {
+        let start = self.op(Op::AtomicStart)?;
+        self.emit(body, Follow::ALWAYS)?;
+        if self.is_straight(start + 1) {
+            self.program.ops[start as usize] = Op::Nop;
+            return Ok(());
+        }
+        self.op(Op::AtomicEnd).map(drop)
+    }
+
+    /// Whether the operations from `start` on leave no way back.
+    fn is_straight(&self, start: u32) -> bool {
+        self.program.ops[start as usize..].iter().all(|op| match op {
+            Op::Fork { table, .. } => {
+                let table = &self.program.forks[*table as usize];
+                table.end != 3 && !table.bytes.contains(&3)
+            }
+            Op::Push(_)
+            | Op::Greedy { .. }
+            | Op::Lazy { .. }
+            | Op::CountFork { .. }
+            | Op::Call(_)
+            | Op::AtomicStart
+            | Op::LookStart
+            | Op::NegativeStart(_) => false,
+            _ => true,
+        })
+    }
+
+    fn look(&mut self, look: Look, body: &Node) -> Result<(), Error> {
+        if let Some(set) = crate::compile::tables::single(body) {
+            let set = self.set(&set);
+            let negative = look.negative;
+            return self
+                .op(if look.behind {
+                    Op::Behind { set, negative }
+                } else {
+                    Op::Ahead { set, negative }
+                })
+                .map(drop);
+        }
+        // Whether the part matches depends on where it started, which `Memo` does not see.
+        self.outside_memo += 1;
+        let branches = match body {
+            Node::Alternate(nodes) if look.behind => nodes.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let start = self.op(if look.negative { Op::NegativeStart(0) } else { Op::LookStart })?;
+        let mut jumps = Vec::new();
+        for (index, branch) in branches.iter().enumerate() {
+            let push = if index + 1 < branches.len() { Some(self.op(Op::Push(0))?) } else { None };
+            if look.behind {
+                let Some(length) = fixed_length(branch) else {
+                    return Err(Error::new(0, "a look-behind needs alternatives of fixed length"));
+                };
+                self.op(Op::Back(length))?;
+            }
+            self.emit(branch, Follow::ALWAYS)?;
+            if let Some(push) = push {
+                jumps.push(self.op(Op::Jump(0))?);
+                self.program.ops[push as usize] = Op::Push(self.here());
+            }
+        }
+        self.land(&jumps);
+        self.op(if look.negative { Op::NegativeEnd } else { Op::LookEnd })?;
+        if look.negative {
+            self.program.ops[start as usize] = Op::NegativeStart(self.here());
+        }
+        self.outside_memo -= 1;
+        Ok(())
+    }
+
+    /// Makes jumps end here.
+    fn land(&mut self, jumps: &[u32]) {
+        let here = self.here();
+        for &jump in jumps {
+            self.program.ops[jump as usize] = Op::Jump(here);
+        }
+    }
+
+    fn condition(
+        &mut self,
+        groups: &[u32],
+        yes: &Node,
+        no: &Node,
+        follow: Follow,
+    ) -> Result<(), Error> {
+        let groups = self.group_list(groups);
+        let test = self.op(Op::IfSet { groups, otherwise: 0 })?;
+        self.emit(yes, follow)?;
+        let jump = self.op(Op::Jump(0))?;
+        self.program.ops[test as usize] = Op::IfSet { groups, otherwise: self.here() };
+        self.emit(no, follow)?;
+        self.land(&[jump]);
+        Ok(())
+    }
+
+    fn emit_routines(&mut self, node: &Node, called: &[u32]) -> Result<(), Error> {
+        for &group in called {
+            self.routines.insert(group, self.here());
+            if group == 0 {
+                self.emit(node, Follow::UNKNOWN)?;
+            } else if let Some(body) = find_group(node, group) {
+                self.emit(body, Follow::UNKNOWN)?;
+            }
+            self.op(Op::Return)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out what does nothing, joins texts and sets the calls' targets.
+    fn finish(mut self) -> Result<Program, Error> {
+        for op in &mut self.program.ops {
+            if let Op::Call(group) = op {
+                *op = Op::Call(self.routines.get(group).copied().unwrap_or_default());
+            }
+        }
+        let mut places = Vec::with_capacity(self.program.ops.len() + 1);
+        let mut count = 0;
+        for op in &self.program.ops {
+            places.push(count);
+            count += u32::from(*op != Op::Nop);
+        }
+        places.push(count);
+        self.program.ops.retain(|op| *op != Op::Nop);
+        for op in &mut self.program.ops {
+            for target in targets(op) {
+                *target = places[*target as usize];
+            }
+        }
+        for switch in &mut self.program.switches {
+            for target in &mut switch.targets {
+                *target = places[*target as usize];
+            }
+        }
+        Ok(self.program)
+    }
+}
+
+/// The places that an operation can go on at besides the next.
+fn targets(op: &mut Op) -> Option<&mut u32> {
+    match op {
+        Op::Jump(target)
+        | Op::Push(target)
+        | Op::Call(target)
+        | Op::NegativeStart(target)
+        | Op::Fork { other: target, .. }
+        | Op::IfSet { otherwise: target, .. }
+        | Op::RoundEnd { exit: target, .. }
+        | Op::CountFork { exit: target, .. } => Some(target),
+        _ => None,
+    }
+}
+
+fn called_groups(node: &Node) -> Vec<u32> {
+    fn collect(node: &Node, found: &mut Vec<u32>) {
+        match node {
+            Node::Call(group) if !found.contains(group) => found.push(*group),
+            Node::Condition(_, yes, no) => {
+                collect(yes, found);
+                collect(no, found);
+            }
+            other => other.children().iter().for_each(|child| collect(child, found)),
+        }
+    }
+    let mut found = Vec::new();
+    collect(node, &mut found);
+    found
+}
+
+fn find_group(node: &Node, group: u32) -> Option<&Node> {
+    match node {
+        Node::Capture(index, _) if *index == group => Some(node),
+        Node::Condition(_, yes, no) => find_group(yes, group).or_else(|| find_group(no, group)),
+        other => other.children().iter().find_map(|child| find_group(child, group)),
+    }
+}
+
+/// Whether a repetition is of the kind that runs over single characters.
+fn is_run(body: &Node, by: Repeat) -> Option<(CharSet, Repeat)> {
+    tables::single(body).map(|set| (set, by))
+}

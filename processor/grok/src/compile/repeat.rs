@@ -1,0 +1,201 @@
+//! Repetitions.
+
+use super::{Compiler, is_run};
+use crate::analysis::{Follow, before, min_length};
+use crate::ast::{Mode, Node, Repeat, UNLIMITED};
+use crate::bytes::ByteSet;
+use crate::charset::CharSet;
+use crate::error::Error;
+use crate::program::Op;
+
+/// Rounds of a counted loop are written out up to so many nodes.
+const UNROLL: u64 = 48;
+/// The same in a careful program, where a counter would hide state.
+const UNROLL_CAREFUL: u64 = 40_000;
+
+impl Compiler {
+    pub(super) fn repeat(&mut self, body: &Node, by: Repeat, follow: Follow) -> Result<(), Error> {
+        if by.max == 0 {
+            return Ok(());
+        }
+        if let Some((set, by)) = is_run(body, by) {
+            let steps = if by.max == UNLIMITED { by.min } else { by.max };
+            if !self.careful || (by.min == by.max && by.min > 8) || u64::from(steps) > UNROLL_CAREFUL {
+                return self.run(&set, by, follow);
+            }
+        }
+        if by.mode == Mode::Possessive {
+            let greedy = Node::Repeat(Box::new(body.clone()), Repeat { mode: Mode::Greedy, ..by });
+            return self.atomic(&greedy);
+        }
+        let lazy = by.mode == Mode::Lazy;
+        match (by.min, by.max) {
+            (0, 1) => self.optional(body, lazy, follow),
+            (0, UNLIMITED) => self.star(body, lazy, follow),
+            (1, UNLIMITED) => self.plus(body, lazy, follow),
+            _ if self.unrolls(body, by) => self.unrolled(body, by, follow),
+            _ => self.counted(body, by, follow),
+        }
+    }
+
+    fn unrolls(&self, body: &Node, by: Repeat) -> bool {
+        let rounds = if by.max == UNLIMITED { by.min + 1 } else { by.max };
+        let limit = if self.careful { UNROLL_CAREFUL } else { UNROLL };
+        self.has_calls || size(body).saturating_mul(u64::from(rounds)) <= limit
+    }
+
+    /// A run of single characters.
+    fn run(&mut self, set: &CharSet, by: Repeat, follow: Follow) -> Result<(), Error> {
+        let Repeat { min, max, mode } = by;
+        let own = ByteSet::leads(set);
+        let mut disjoint = own.intersect(follow.bytes).is_empty();
+        // Given back, the run's own characters would stand on both sides of a \b.
+        if min > 0 && own.without(ByteSet::ascii_word()).is_empty() {
+            disjoint |= own.intersect(follow.after_word).is_empty();
+        }
+        let index = self.set(set);
+        let span = |min, max| Op::Span { set: index, min, max };
+        let op = match mode {
+            _ if min == max => span(min, max),
+            Mode::Possessive => span(min, max),
+            Mode::Greedy if disjoint || follow.always => span(min, max),
+            Mode::Lazy if follow.always => span(min, min),
+            Mode::Lazy if disjoint && max == UNLIMITED => span(min, max),
+            Mode::Greedy => Op::Greedy { set: index, min, max, next: self.next(follow) },
+            Mode::Lazy => Op::Lazy { set: index, min, max, next: self.next(follow) },
+        };
+        self.op(op).map(drop)
+    }
+
+    fn optional(&mut self, body: &Node, lazy: bool, follow: Follow) -> Result<(), Error> {
+        self.memo()?;
+        let table = self.fork(before(body, follow), follow);
+        let fork = self.op(Op::Fork { table, other: 0, lazy })?;
+        self.emit(body, follow)?;
+        self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
+        Ok(())
+    }
+
+    fn star(&mut self, body: &Node, lazy: bool, follow: Follow) -> Result<(), Error> {
+        let looped = again(body, follow);
+        let start = self.here();
+        self.memo()?;
+        let table = self.fork(before(body, looped), follow);
+        let fork = self.op(Op::Fork { table, other: 0, lazy })?;
+        let round = self.round_start(body)?;
+        self.emit(body, looped)?;
+        let end = self.round_end(round)?;
+        self.op(Op::Jump(start))?;
+        self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
+        self.patch_round(end);
+        Ok(())
+    }
+
+    fn plus(&mut self, body: &Node, lazy: bool, follow: Follow) -> Result<(), Error> {
+        let looped = again(body, follow);
+        let start = self.here();
+        let round = self.round_start(body)?;
+        self.emit(body, looped)?;
+        let end = self.round_end(round)?;
+        self.memo()?;
+        let table = self.fork(follow, before(body, looped));
+        // The next operation leaves the loop, so a greedy loop prefers the other way.
+        self.op(Op::Fork { table, other: start, lazy: !lazy })?;
+        self.patch_round(end);
+        Ok(())
+    }
+
+    /// The rounds written one after the other.
+    fn unrolled(&mut self, body: &Node, by: Repeat, follow: Follow) -> Result<(), Error> {
+        let lazy = by.mode == Mode::Lazy;
+        let looped = again(body, follow);
+        for round in 0..by.min {
+            let last = round + 1 == by.min && by.max == by.min;
+            self.emit(body, if last { follow } else { looped })?;
+        }
+        if by.max == UNLIMITED {
+            return self.star(body, lazy, follow);
+        }
+        let mut forks = Vec::new();
+        let table = self.fork(before(body, looped), follow);
+        for _ in by.min..by.max {
+            self.memo()?;
+            forks.push(self.op(Op::Fork { table, other: 0, lazy })?);
+            let round = self.round_start(body)?;
+            self.emit(body, looped)?;
+            forks.extend(self.round_end(round)?);
+        }
+        let exit = self.here();
+        for fork in forks {
+            match &mut self.program.ops[fork as usize] {
+                Op::Fork { other, .. } => *other = exit,
+                Op::RoundEnd { exit: to, .. } => *to = exit,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn counted(&mut self, body: &Node, by: Repeat, follow: Follow) -> Result<(), Error> {
+        self.outside_memo += 1;
+        let looped = again(body, follow);
+        let counter = self.register();
+        let limits = self.program.limits.len() as u32;
+        self.program.limits.push((by.min, by.max));
+        let lazy = by.mode == Mode::Lazy;
+        self.op(Op::CountStart(counter))?;
+        let table = self.fork(before(body, looped), follow);
+        let start = self.op(Op::CountFork { counter, limits, table, exit: 0, lazy })?;
+        let round = self.round_start(body)?;
+        self.emit(body, looped)?;
+        let end = self.round_end(round)?;
+        self.op(Op::CountRound(counter))?;
+        self.op(Op::Jump(start))?;
+        let exit = self.here();
+        self.program.ops[start as usize] = Op::CountFork { counter, limits, table, exit, lazy };
+        self.patch_round(end);
+        self.outside_memo -= 1;
+        Ok(())
+    }
+
+    /// Marks the start of a round that may take nothing.
+    fn round_start(&mut self, body: &Node) -> Result<Option<u32>, Error> {
+        if min_length(body) > 0 {
+            return Ok(None);
+        }
+        let register = self.register();
+        self.op(Op::RoundStart(register))?;
+        Ok(Some(register))
+    }
+
+    fn round_end(&mut self, register: Option<u32>) -> Result<Option<u32>, Error> {
+        register.map(|register| self.op(Op::RoundEnd { register, exit: 0 })).transpose()
+    }
+
+    fn patch_round(&mut self, end: Option<u32>) {
+        let here = self.here();
+        if let Some(end) = end
+            && let Op::RoundEnd { exit, .. } = &mut self.program.ops[end as usize]
+        {
+            *exit = here;
+        }
+    }
+}
+
+/// What can follow a round of a loop: another one or the rest.
+fn again(body: &Node, follow: Follow) -> Follow {
+    let once = before(body, follow).or(follow);
+    Follow { always: follow.always, ..once }
+}
+
+/// The number of nodes.
+fn size(node: &Node) -> u64 {
+    match node {
+        Node::Condition(_, yes, no) => 1 + size(yes) + size(no),
+        Node::Repeat(body, by) if !matches!(**body, Node::Set(_) | Node::Char(_)) => {
+            let rounds = if by.max == UNLIMITED { by.min.max(1) } else { by.max };
+            size(body).saturating_mul(u64::from(rounds)).saturating_add(1)
+        }
+        other => other.children().iter().map(size).fold(1, u64::saturating_add),
+    }
+}

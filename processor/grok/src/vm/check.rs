@@ -1,0 +1,211 @@
+//! Matching of single characters, runs, places and back-references.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::ast::Assert;
+use crate::program::{Beyond, Next, SetTable, Stops};
+use crate::unicode::is_word;
+use crate::utf8;
+use crate::vm::NONE;
+
+/// Bytes that a run is read one by one before the vector search is started.
+const SHORT_RUN: usize = 16;
+/// How far a grapheme cluster may reach, in bytes.
+const MAX_GRAPHEME: usize = 4096;
+
+/// The place after one character of the set.
+#[inline]
+pub(super) fn one(set: &SetTable, text: &[u8], pos: usize) -> Option<usize> {
+    let &byte = text.get(pos)?;
+    if !set.bytes[usize::from(byte)] {
+        return None;
+    }
+    if byte < 0x80 { Some(pos + 1) } else { one_long(set, text, pos) }
+}
+
+fn one_long(set: &SetTable, text: &[u8], pos: usize) -> Option<usize> {
+    let (code, length) = utf8::decode(text, pos);
+    (set.beyond == Beyond::All || set.chars.contains(code)).then_some(pos + length)
+}
+
+/// The place after as many characters of the set as there are, up to `max`.
+#[inline]
+pub(super) fn run(set: &SetTable, text: &[u8], pos: usize, min: u32, max: u32) -> Option<usize> {
+    if max == NONE && min <= 1 && set.beyond != Beyond::Some {
+        let end = run_bytes(set, text, pos);
+        return (min == 0 || end > pos).then_some(end);
+    }
+    let (mut at, mut count) = (pos, 0);
+    while count < max {
+        let Some(next) = one(set, text, at) else { break };
+        at = next;
+        count += 1;
+    }
+    (count >= min).then_some(at)
+}
+
+/// A run whose characters need not be told apart.
+#[inline]
+fn run_bytes(set: &SetTable, text: &[u8], pos: usize) -> usize {
+    let mut at = pos;
+    let Some(stops) = set.stops else {
+        while at < text.len() && set.bytes[usize::from(text[at])] {
+            at += 1;
+        }
+        return at;
+    };
+    if stops == Stops::Never {
+        return text.len();
+    }
+    let near = text.len().min(pos + SHORT_RUN);
+    while at < near {
+        if !set.bytes[usize::from(text[at])] {
+            return at;
+        }
+        at += 1;
+    }
+    stops.first(&text[at..]).map_or(text.len(), |found| at + found)
+}
+
+/// The place after exactly `count` characters of the set.
+#[inline]
+pub(super) fn skip(set: &SetTable, text: &[u8], pos: usize, count: u32) -> Option<usize> {
+    let mut at = pos;
+    for _ in 0..count {
+        at = one(set, text, at)?;
+    }
+    Some(at)
+}
+
+/// Whether what follows can start at `pos`.
+#[inline]
+pub(super) fn can_start(next: &Next, text: &[u8], pos: usize) -> bool {
+    text.get(pos).map_or(next.end, |&byte| next.bytes[usize::from(byte)])
+}
+
+/// The last place before `pos`, and not before `least`, where what follows can start.
+pub(super) fn last_before(next: &Next, text: &[u8], least: usize, pos: usize) -> Option<usize> {
+    if let Some(find) = next.find {
+        return find.last(&text[least..pos]).map(|found| least + found);
+    }
+    let mut at = pos;
+    while at > least {
+        at = utf8::before(text, at);
+        if next.bytes[usize::from(text[at])] {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The first place from `pos` on where what follows can start, with only characters of the set
+/// in between, `left` at most; and how many are left.
+pub(super) fn lazy(
+    set: &SetTable,
+    next: &Next,
+    text: &[u8],
+    pos: usize,
+    left: u32,
+) -> Option<(usize, u32)> {
+    if let (NONE, Some(find), Some(Stops::Never)) = (left, next.find, set.stops) {
+        return match find.first(&text[pos..]) {
+            Some(found) => Some((pos + found, left)),
+            None => next.end.then_some((text.len(), left)),
+        };
+    }
+    let (mut at, mut left) = (pos, left);
+    loop {
+        if can_start(next, text, at) {
+            return Some((at, left));
+        }
+        if left == 0 {
+            return None;
+        }
+        at = one(set, text, at)?;
+        left -= u32::from(left != NONE);
+    }
+}
+
+/// Whether the condition holds at `pos`.
+#[inline]
+pub(super) fn holds(assert: Assert, text: &[u8], pos: usize, search_start: usize) -> bool {
+    match assert {
+        Assert::LineStart => pos == 0 || (text[pos - 1] == b'\n' && pos < text.len()),
+        Assert::LineEnd => pos == text.len() || text[pos] == b'\n',
+        Assert::TextStart => pos == 0,
+        Assert::TextEnd => pos == text.len(),
+        Assert::TextEndOrNewline => {
+            pos == text.len() || (pos + 1 == text.len() && text[pos] == b'\n')
+        }
+        Assert::SearchStart => pos == search_start,
+        Assert::WordBoundary(ascii) => is_boundary(text, pos, ascii),
+        Assert::NotWordBoundary(ascii) => !is_boundary(text, pos, ascii),
+    }
+}
+
+#[inline]
+fn is_boundary(text: &[u8], pos: usize, ascii: bool) -> bool {
+    let before = pos > 0 && is_word(utf8::decode(text, utf8::before(text, pos)).0, ascii);
+    let after = pos < text.len() && is_word(utf8::decode(text, pos).0, ascii);
+    before != after
+}
+
+/// Whether the character before `pos` is of the set.
+#[inline]
+pub(super) fn behind(set: &SetTable, text: &[u8], pos: usize) -> bool {
+    pos > 0 && one(set, text, utf8::before(text, pos)).is_some()
+}
+
+/// The place `count` characters before `pos`.
+pub(super) fn back(text: &[u8], pos: usize, count: u32) -> Option<usize> {
+    let mut at = pos;
+    for _ in 0..count {
+        if at == 0 {
+            return None;
+        }
+        at = utf8::before(text, at);
+    }
+    Some(at)
+}
+
+/// The place after `captured` when it stands at `pos`.
+pub(super) fn again(text: &[u8], captured: &[u8], pos: usize, ignore_case: bool) -> Option<usize> {
+    if !ignore_case {
+        return text[pos..].starts_with(captured).then_some(pos + captured.len());
+    }
+    let (mut at, mut from) = (pos, 0);
+    while from < captured.len() {
+        let (wanted, length) = utf8::decode(captured, from);
+        from += length;
+        if at == text.len() {
+            return None;
+        }
+        let (found, length) = utf8::decode(text, at);
+        at += length;
+        if wanted != found && !same_folded(wanted, found) {
+            return None;
+        }
+    }
+    Some(at)
+}
+
+fn same_folded(a: u32, b: u32) -> bool {
+    match (char::from_u32(a), char::from_u32(b)) {
+        (Some(a), Some(b)) => a.to_lowercase().eq(b.to_lowercase()) || a.to_uppercase().eq(b.to_uppercase()),
+        _ => false,
+    }
+}
+
+/// The place after a grapheme cluster.
+pub(super) fn grapheme(text: &[u8], pos: usize) -> Option<usize> {
+    if pos >= text.len() {
+        return None;
+    }
+    let part = &text[pos..text.len().min(pos + MAX_GRAPHEME)];
+    let valid = match std::str::from_utf8(part) {
+        Ok(valid) => valid,
+        Err(error) => std::str::from_utf8(&part[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let length = valid.graphemes(true).next().map_or(1, str::len);
+    Some(pos + length)
+}

@@ -1,0 +1,280 @@
+//! The loop over the operations.
+
+use super::{Frame, Machine, NONE, check};
+use crate::budget::{Halt, Meter};
+use crate::program::Op;
+
+/// Where an operation leads.
+enum Step {
+    /// To the next operation, at this place.
+    To(usize),
+    /// To another operation at the same place.
+    Jump(u32),
+    Back,
+}
+
+impl Machine<'_> {
+    /// Runs the program from its start at the place.
+    pub(super) fn execute(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt> {
+        let program = self.program;
+        let text = self.text;
+        let (mut op, mut pos) = (0u32, at);
+        loop {
+            let next = match program.ops[op as usize] {
+                Op::Byte(byte) => {
+                    if text.get(pos) == Some(&byte) { Some(pos + 1) } else { None }
+                }
+                Op::Literal { start, len } => {
+                    let (start, len) = (start as usize, len as usize);
+                    let literal = &program.literals[start..start + len];
+                    match text.get(pos..pos + len) {
+                        Some(found) if found == literal => Some(pos + len),
+                        _ => None,
+                    }
+                }
+                Op::Set(set) => check::one(&program.sets[set as usize], text, pos),
+                Op::Span { set, min, max } => {
+                    let end = check::run(&program.sets[set as usize], text, pos, min, max);
+                    meter.spent += (end.unwrap_or(pos) - pos) as u64 >> 4;
+                    end
+                }
+                Op::Fork { table, other, lazy } => {
+                    let table = &program.forks[table as usize];
+                    let side = match text.get(pos) {
+                        Some(&byte) => table.bytes[usize::from(byte)],
+                        None => table.end,
+                    };
+                    match side {
+                        1 => Some(pos),
+                        2 => {
+                            meter.spent += 1;
+                            op = other;
+                            continue;
+                        }
+                        3 => {
+                            meter.spent += 1;
+                            let (first, second) = if lazy { (other, op + 1) } else { (op + 1, other) };
+                            self.push(Frame::Branch { op: second, pos: pos as u32 })?;
+                            op = first;
+                            continue;
+                        }
+                        _ => None,
+                    }
+                }
+                Op::Switch(table) => {
+                    let table = &program.switches[table as usize];
+                    let target = match text.get(pos) {
+                        Some(&byte) => table.bytes[usize::from(byte)],
+                        None => table.end,
+                    };
+                    op = table.targets[usize::from(target)];
+                    continue;
+                }
+                Op::Jump(target) => {
+                    meter.spent += 1;
+                    op = target;
+                    continue;
+                }
+                Op::Save(register) => {
+                    self.set_register(register, pos as u32);
+                    Some(pos)
+                }
+                Op::Assert(assert) => {
+                    check::holds(assert, text, pos, self.search_start).then_some(pos)
+                }
+                Op::Behind { set, negative } => {
+                    let found = check::behind(&program.sets[set as usize], text, pos);
+                    (found != negative).then_some(pos)
+                }
+                Op::Ahead { set, negative } => {
+                    let found = check::one(&program.sets[set as usize], text, pos).is_some();
+                    (found != negative).then_some(pos)
+                }
+                Op::Match => {
+                    self.scratch.registers[1] = pos as u32;
+                    return Ok(true);
+                }
+                other => match self.rare(other, op, pos, meter)? {
+                    Step::To(pos) => Some(pos),
+                    Step::Jump(target) => {
+                        op = target;
+                        continue;
+                    }
+                    Step::Back => None,
+                },
+            };
+            if let Some(next) = next {
+                pos = next;
+                op += 1;
+                continue;
+            }
+            if let Some(furthest) = &mut self.furthest
+                && pos >= furthest.0
+            {
+                *furthest = (pos, op);
+            }
+            meter.spent += 1;
+            if meter.spent >= meter.pause {
+                meter.check()?;
+            }
+            match self.back() {
+                Some(way) => (op, pos) = way,
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// The operations that are less often on the path.
+    fn rare(&mut self, code: Op, op: u32, pos: usize, meter: &mut Meter) -> Result<Step, Halt> {
+        let text = self.text;
+        let program = self.program;
+        let to = |place: Option<usize>| place.map_or(Step::Back, Step::To);
+        Ok(match code {
+            Op::Greedy { set, min, max, next } => {
+                let set = &program.sets[set as usize];
+                let Some(least) = check::skip(set, text, pos, min) else { return Ok(Step::Back) };
+                let left = if max == NONE { NONE } else { max - min };
+                let end = check::run(set, text, least, 0, left).unwrap_or(least);
+                meter.spent += (end - pos) as u64 >> 4;
+                let next = &program.nexts[next as usize];
+                let place = if check::can_start(next, text, end) {
+                    Some(end)
+                } else {
+                    check::last_before(next, text, least, end)
+                };
+                let Some(place) = place else { return Ok(Step::Back) };
+                if place > least {
+                    self.push(Frame::Greedy { op, least: least as u32, pos: place as u32 })?;
+                }
+                Step::To(place)
+            }
+            Op::Lazy { set, min, max, next } => {
+                let set = &program.sets[set as usize];
+                let Some(least) = check::skip(set, text, pos, min) else { return Ok(Step::Back) };
+                let left = if max == NONE { NONE } else { max - min };
+                let next = &program.nexts[next as usize];
+                let Some((place, left)) = check::lazy(set, next, text, least, left) else {
+                    return Ok(Step::Back);
+                };
+                meter.spent += (place - pos) as u64 >> 4;
+                self.push_lazy(op, place, left);
+                Step::To(place)
+            }
+            Op::Push(other) => {
+                self.push(Frame::Branch { op: other, pos: pos as u32 })?;
+                Step::To(pos)
+            }
+            Op::AtomicStart => {
+                self.push(Frame::Atomic)?;
+                Step::To(pos)
+            }
+            Op::AtomicEnd => {
+                self.cut(|frame| *frame == Frame::Atomic);
+                Step::To(pos)
+            }
+            Op::LookStart => {
+                self.push(Frame::Look { pos: pos as u32 })?;
+                Step::To(pos)
+            }
+            Op::LookEnd => match self.cut(|frame| matches!(frame, Frame::Look { .. })) {
+                Some(Frame::Look { pos }) => Step::To(pos as usize),
+                _ => Step::Back,
+            },
+            Op::NegativeStart(other) => {
+                self.push(Frame::Negative { op: other, pos: pos as u32 })?;
+                Step::To(pos)
+            }
+            Op::NegativeEnd => {
+                self.abandon_negative();
+                Step::Back
+            }
+            Op::Back(count) => to(check::back(text, pos, count)),
+            Op::Backref { groups, ignore_case } => to(self.backref(groups, pos, ignore_case)),
+            Op::IfSet { groups, otherwise } => {
+                let set = |&group: &u32| self.scratch.registers[group as usize * 2 + 1] != NONE;
+                if program.groups[groups as usize].iter().any(set) {
+                    Step::To(pos)
+                } else {
+                    Step::Jump(otherwise)
+                }
+            }
+            Op::Call(target) => self.call(target, op + 1)?.map_or(Step::Back, Step::Jump),
+            Op::Return => self.return_from_call()?.map_or(Step::Back, Step::Jump),
+            Op::RoundStart(register) => {
+                self.set_register(register, pos as u32);
+                Step::To(pos)
+            }
+            Op::RoundEnd { register, exit } => {
+                if self.scratch.registers[register as usize] == pos as u32 {
+                    Step::Jump(exit)
+                } else {
+                    Step::To(pos)
+                }
+            }
+            Op::CountStart(counter) => {
+                self.set_register(counter, 0);
+                Step::To(pos)
+            }
+            Op::CountRound(counter) => {
+                let rounds = self.scratch.registers[counter as usize];
+                self.set_register(counter, rounds + 1);
+                Step::To(pos)
+            }
+            Op::CountFork { .. } => self.count_fork(code, op, pos)?,
+            Op::Keep => {
+                self.set_register(0, pos as u32);
+                Step::To(pos)
+            }
+            Op::Grapheme => to(check::grapheme(text, pos)),
+            Op::Memo(memo) => {
+                if self.first_visit(memo, pos) { Step::To(pos) } else { Step::Back }
+            }
+            Op::Nop => Step::To(pos),
+            _ => Step::Back,
+        })
+    }
+
+    fn count_fork(&mut self, code: Op, op: u32, pos: usize) -> Result<Step, Halt> {
+        let Op::CountFork { counter, limits, table, exit, lazy } = code else {
+            return Ok(Step::Back);
+        };
+        let (min, max) = self.program.limits[limits as usize];
+        let rounds = self.scratch.registers[counter as usize];
+        if rounds < min {
+            return Ok(Step::To(pos));
+        }
+        if rounds >= max {
+            return Ok(Step::Jump(exit));
+        }
+        let table = &self.program.forks[table as usize];
+        let side = match self.text.get(pos) {
+            Some(&byte) => table.bytes[usize::from(byte)],
+            None => table.end,
+        };
+        Ok(match side {
+            1 => Step::To(pos),
+            2 => Step::Jump(exit),
+            3 => {
+                let (first, second) = if lazy { (exit, op + 1) } else { (op + 1, exit) };
+                self.push(Frame::Branch { op: second, pos: pos as u32 })?;
+                Step::Jump(first)
+            }
+            _ => Step::Back,
+        })
+    }
+
+    fn backref(&self, groups: u32, pos: usize, ignore_case: bool) -> Option<usize> {
+        for &group in self.program.groups[groups as usize].iter().rev() {
+            let start = self.scratch.registers[group as usize * 2];
+            let end = self.scratch.registers[group as usize * 2 + 1];
+            if start == NONE || end == NONE || end < start {
+                continue;
+            }
+            let captured = &self.text[start as usize..end as usize];
+            if let Some(pos) = check::again(self.text, captured, pos, ignore_case) {
+                return Some(pos);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,48 @@
+//! The standard patterns.
+
+#![allow(clippy::unwrap_used)]
+
+use tailrace_grok::{Budget, Grok, GrokOptions, PatternSet, Scratch};
+
+fn fields(patterns: &PatternSet, pattern: &str, text: &str) -> Vec<(String, String)> {
+    let grok = Grok::compile(patterns, pattern, &GrokOptions::default()).unwrap();
+    let mut spans = Vec::new();
+    grok.captures(text.as_bytes(), &mut Scratch::default(), Budget::UNLIMITED, &mut spans).unwrap();
+    grok.fields()
+        .iter()
+        .zip(spans)
+        .filter_map(|(field, span)| span.map(|(a, b)| (field.name.clone(), text[a..b].to_owned())))
+        .collect()
+}
+
+#[test]
+fn every_standard_pattern_compiles() {
+    for set in [PatternSet::legacy(), PatternSet::ecs_v1()] {
+        for name in set.names() {
+            if let Err(error) = Grok::compile(&set, &format!("%{{{name}}}"), &GrokOptions::default()) {
+                panic!("{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn combined_apache_log() {
+    let line = r#"203.0.113.7 - frank [10/Oct/2000:13:55:36 -0700] "GET /a.gif?x=1 HTTP/1.1" 200 2326 "http://example.com/start" "Mozilla/5.0 (X11)""#;
+    let found = fields(&PatternSet::legacy(), "%{COMBINEDAPACHELOG}", line);
+    let expected = [
+        ("clientip", "203.0.113.7"),
+        ("ident", "-"),
+        ("auth", "frank"),
+        ("timestamp", "10/Oct/2000:13:55:36 -0700"),
+        ("verb", "GET"),
+        ("request", "/a.gif?x=1"),
+        ("httpversion", "1.1"),
+        ("response", "200"),
+        ("bytes", "2326"),
+        ("referrer", "\"http://example.com/start\""),
+        ("agent", "\"Mozilla/5.0 (X11)\""),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    assert_eq!(found, expected);
+}
