@@ -20,16 +20,10 @@ pub(crate) struct Follow {
 
 impl Follow {
     /// The rest succeeds: the end of the pattern or of a group that is not entered again.
-    pub(crate) const ALWAYS: Follow =
-        Follow { bytes: ByteSet::ALL, after_word: ByteSet::ALL, end: true, always: true };
+    pub(crate) const ALWAYS: Follow = Follow { bytes: ByteSet::ALL, after_word: ByteSet::ALL, end: true, always: true };
     /// Nothing is known of the rest.
     pub(crate) const UNKNOWN: Follow = Follow { always: false, ..Follow::ALWAYS };
-    const NEVER: Follow = Follow {
-        bytes: ByteSet::EMPTY,
-        after_word: ByteSet::EMPTY,
-        end: false,
-        always: false,
-    };
+    const NEVER: Follow = Follow { bytes: ByteSet::EMPTY, after_word: ByteSet::EMPTY, end: false, always: false };
 
     fn starting(bytes: ByteSet) -> Follow {
         Follow { bytes, after_word: bytes, end: false, always: false }
@@ -63,9 +57,7 @@ pub(crate) fn before(node: &Node, after: Follow) -> Follow {
         Node::Char(c) | Node::Folded(c) => Follow::starting(ByteSet::leads(&CharSet::single(*c))),
         Node::Set(set) => Follow::starting(ByteSet::leads(set)),
         Node::Concat(nodes) => nodes.iter().rev().fold(after, |after, node| before(node, after)),
-        Node::Alternate(nodes) => {
-            nodes.iter().map(|node| before(node, after)).fold(Follow::NEVER, Follow::or)
-        }
+        Node::Alternate(nodes) => nodes.iter().map(|node| before(node, after)).fold(Follow::NEVER, Follow::or),
         Node::Repeat(_, Repeat { max: 0, .. }) => after,
         Node::Repeat(body, repeat) => {
             let once = before(body, after);
@@ -82,9 +74,7 @@ pub(crate) fn before(node: &Node, after: Follow) -> Follow {
         },
         Node::Assert(assert) => at_assert(*assert, after),
         Node::Backref(..) | Node::Call(_) => Follow::UNKNOWN,
-        Node::Condition(_, yes, no) => {
-            Follow { always: false, ..before(yes, after).or(before(no, after)) }
-        }
+        Node::Condition(_, yes, no) => Follow { always: false, ..before(yes, after).or(before(no, after)) },
         Node::Grapheme => Follow { end: false, ..Follow::UNKNOWN },
     }
 }
@@ -111,10 +101,7 @@ fn at_assert(assert: Assert, after: Follow) -> Follow {
     match assert {
         Assert::LineEnd | Assert::TextEndOrNewline => after.limited(ByteSet::single(b'\n')),
         Assert::TextEnd => after.limited(ByteSet::EMPTY),
-        Assert::WordBoundary(_) => Follow {
-            after_word: after.after_word.without(ByteSet::ascii_word()),
-            ..after
-        },
+        Assert::WordBoundary(_) => Follow { after_word: after.after_word.without(ByteSet::ascii_word()), ..after },
         Assert::LineStart | Assert::TextStart | Assert::SearchStart | Assert::NotWordBoundary(_) => after,
     }
 }
@@ -142,21 +129,15 @@ pub(crate) fn min_length(node: &Node) -> u64 {
 pub(crate) fn fixed_length(node: &Node) -> Option<u32> {
     match node {
         Node::Char(_) | Node::Folded(_) | Node::Set(_) => Some(1),
-        Node::Concat(nodes) => {
-            nodes.iter().try_fold(0u32, |sum, node| sum.checked_add(fixed_length(node)?))
-        }
+        Node::Concat(nodes) => nodes.iter().try_fold(0u32, |sum, node| sum.checked_add(fixed_length(node)?)),
         Node::Alternate(nodes) => {
             let mut lengths = nodes.iter().map(fixed_length);
             let first = lengths.next()??;
             lengths.all(|length| length == Some(first)).then_some(first)
         }
-        Node::Repeat(body, Repeat { min, max, .. }) if min == max => {
-            fixed_length(body)?.checked_mul(*min)
-        }
+        Node::Repeat(body, Repeat { min, max, .. }) if min == max => fixed_length(body)?.checked_mul(*min),
         Node::Capture(_, body) | Node::Atomic(body) => fixed_length(body),
-        Node::Condition(_, yes, no) => {
-            fixed_length(yes).filter(|length| fixed_length(no) == Some(*length))
-        }
+        Node::Condition(_, yes, no) => fixed_length(yes).filter(|length| fixed_length(no) == Some(*length)),
         Node::Empty | Node::Fail | Node::Look(..) | Node::Assert(_) | Node::Keep => Some(0),
         Node::Repeat(..) | Node::Backref(..) | Node::Call(_) | Node::Grapheme => None,
     }
@@ -178,9 +159,7 @@ pub(crate) fn starts_with(node: &Node, test: &dyn Fn(&Node) -> bool) -> bool {
                 }
                 false
             }
-            Node::Alternate(nodes) => {
-                !nodes.is_empty() && nodes.iter().all(|node| starts_with(node, test))
-            }
+            Node::Alternate(nodes) => !nodes.is_empty() && nodes.iter().all(|node| starts_with(node, test)),
             Node::Capture(_, body) | Node::Atomic(body) => starts_with(body, test),
             Node::Repeat(body, repeat) => repeat.min > 0 && starts_with(body, test),
             _ => false,
@@ -193,8 +172,7 @@ pub(crate) fn starts_with_everything(node: &Node) -> bool {
     match node {
         Node::Repeat(body, repeat) => {
             let everything = matches!(&**body, Node::Set(set) if *set == CharSet::any());
-            everything && repeat.min == 0 && repeat.max == UNLIMITED
-                && repeat.mode != crate::ast::Mode::Possessive
+            everything && repeat.min == 0 && repeat.max == UNLIMITED && repeat.mode != crate::ast::Mode::Possessive
         }
         Node::Concat(nodes) => nodes.first().is_some_and(starts_with_everything),
         Node::Capture(_, body) => starts_with_everything(body),
@@ -236,9 +214,7 @@ impl Literals {
                 let mut each = nodes.iter().map(required_literals);
                 if let Some(first) = each.next() {
                     let others: Vec<_> = each.collect();
-                    let shared = first
-                        .into_iter()
-                        .filter(|text| others.iter().all(|other| other.contains(text)));
+                    let shared = first.into_iter().filter(|text| others.iter().all(|other| other.contains(text)));
                     self.done.extend(shared);
                 }
             }

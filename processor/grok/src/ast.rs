@@ -124,10 +124,9 @@ impl Node {
     pub(crate) fn children(&self) -> &[Node] {
         match self {
             Node::Concat(nodes) | Node::Alternate(nodes) => nodes,
-            Node::Repeat(node, _)
-            | Node::Capture(_, node)
-            | Node::Atomic(node)
-            | Node::Look(_, node) => std::slice::from_ref(node),
+            Node::Repeat(node, _) | Node::Capture(_, node) | Node::Atomic(node) | Node::Look(_, node) => {
+                std::slice::from_ref(node)
+            }
             _ => &[],
         }
     }

@@ -106,9 +106,7 @@ impl CharSet {
             invalid |= high >= INVALID;
             // Surrogates are no characters; a range that touches them is cut in two.
             for (from, to) in [(low, high.min(0xD7FF)), (low.max(0xE000), high.min(0x10_FFFF))] {
-                if let (true, Some(from), Some(to)) =
-                    (from <= to, char::from_u32(from), char::from_u32(to))
-                {
+                if let (true, Some(from), Some(to)) = (from <= to, char::from_u32(from), char::from_u32(to)) {
                     class.push(ClassUnicodeRange::new(from, to));
                 }
             }
@@ -138,8 +136,7 @@ impl CharSet {
 
 impl From<&ClassUnicode> for CharSet {
     fn from(class: &ClassUnicode) -> Self {
-        let ranges: Vec<_> =
-            class.iter().map(|range| (range.start() as u32, range.end() as u32)).collect();
+        let ranges: Vec<_> = class.iter().map(|range| (range.start() as u32, range.end() as u32)).collect();
         CharSet::new(&ranges)
     }
 }

@@ -81,9 +81,7 @@ impl Expanded {
     pub(crate) fn origin(&self, position: usize) -> Origin {
         let after = self.pieces.partition_point(|(start, _)| *start <= position);
         match after.checked_sub(1).and_then(|index| self.pieces.get(index)) {
-            Some((start, origin)) => {
-                Origin { position: origin.position + (position - start), ..origin.clone() }
-            }
+            Some((start, origin)) => Origin { position: origin.position + (position - start), ..origin.clone() },
             None => Origin { pattern: None, file: None, position },
         }
     }
@@ -95,11 +93,7 @@ impl Expanded {
 
 /// Writes out a pattern. References without a field become plain groups, or groups of the
 /// pattern's name when `capture_all`.
-pub(crate) fn expand(
-    patterns: &PatternSet,
-    pattern: &str,
-    capture_all: bool,
-) -> Result<Expanded, GrokError> {
+pub(crate) fn expand(patterns: &PatternSet, pattern: &str, capture_all: bool) -> Result<Expanded, GrokError> {
     let mut expander = Expander {
         patterns,
         local: HashMap::new(),

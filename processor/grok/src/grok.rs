@@ -71,11 +71,7 @@ impl Grok {
     /// # Errors
     /// A name is not defined or refers to itself, or the regular expression is wrong; the error
     /// says where, back to the pattern file.
-    pub fn compile(
-        patterns: &PatternSet,
-        pattern: &str,
-        options: &GrokOptions,
-    ) -> Result<Grok, GrokError> {
+    pub fn compile(patterns: &PatternSet, pattern: &str, options: &GrokOptions) -> Result<Grok, GrokError> {
         let expanded = expand(patterns, pattern, !options.named_captures_only)?;
         let multi_line = Options { multi_line: true, ..Options::default() };
         let regex = Regex::with_groups(&expanded.regex, multi_line, &|name| name.is_some())

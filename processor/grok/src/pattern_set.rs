@@ -62,10 +62,8 @@ impl PatternSet {
             if name.starts_with('#') {
                 continue;
             }
-            let definition = Definition {
-                text: definition.trim_start().to_owned(),
-                source: Some((Arc::clone(&file), number)),
-            };
+            let definition =
+                Definition { text: definition.trim_start().to_owned(), source: Some((Arc::clone(&file), number)) };
             self.definitions.insert(name.to_owned(), definition);
         }
     }

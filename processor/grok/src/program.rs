@@ -13,22 +13,43 @@ pub(crate) enum Op {
     /// One byte.
     Byte(u8),
     /// A text of the literal pool.
-    Literal { start: u32, len: u32 },
+    Literal {
+        start: u32,
+        len: u32,
+    },
     /// One character of a set.
     Set(u32),
     /// As many characters of the set as there are, never given back.
-    Span { set: u32, min: u32, max: u32 },
+    Span {
+        set: u32,
+        min: u32,
+        max: u32,
+    },
     /// As many as there are, given back one by one.
-    Greedy { set: u32, min: u32, max: u32, next: u32 },
+    Greedy {
+        set: u32,
+        min: u32,
+        max: u32,
+        next: u32,
+    },
     /// As few as possible, more one by one.
-    Lazy { set: u32, min: u32, max: u32, next: u32 },
+    Lazy {
+        set: u32,
+        min: u32,
+        max: u32,
+        next: u32,
+    },
     /// Goes on elsewhere.
     Jump(u32),
     /// Remembers another way to go on from here.
     Push(u32),
     /// Chooses between the next operation and `other` by the next byte: the table says which can
     /// match. When both can, the next operation (or `other`, when `lazy`) is tried first.
-    Fork { table: u32, other: u32, lazy: bool },
+    Fork {
+        table: u32,
+        other: u32,
+        lazy: bool,
+    },
     /// Chooses among many by the next byte.
     Switch(u32),
     /// Stores the place in a register.
@@ -48,24 +69,45 @@ pub(crate) enum Op {
     /// So many characters back.
     Back(u32),
     /// The next character is of the set, or is not.
-    Ahead { set: u32, negative: bool },
+    Ahead {
+        set: u32,
+        negative: bool,
+    },
     /// The last character is of the set, or is not.
-    Behind { set: u32, negative: bool },
+    Behind {
+        set: u32,
+        negative: bool,
+    },
     Assert(Assert),
     /// The text of a group again.
-    Backref { groups: u32, ignore_case: bool },
+    Backref {
+        groups: u32,
+        ignore_case: bool,
+    },
     /// Continues when one of the groups is set, else elsewhere.
-    IfSet { groups: u32, otherwise: u32 },
+    IfSet {
+        groups: u32,
+        otherwise: u32,
+    },
     Call(u32),
     Return,
     /// Notes the place where a round of a loop starts.
     RoundStart(u32),
     /// Leaves the loop after a round that took nothing.
-    RoundEnd { register: u32, exit: u32 },
+    RoundEnd {
+        register: u32,
+        exit: u32,
+    },
     /// Sets a counter to zero.
     CountStart(u32),
     /// Leaves the loop when the counter is at `max`; chooses as `Fork` does from `min` on.
-    CountFork { counter: u32, limits: u32, table: u32, exit: u32, lazy: bool },
+    CountFork {
+        counter: u32,
+        limits: u32,
+        table: u32,
+        exit: u32,
+        lazy: bool,
+    },
     /// Counts a round.
     CountRound(u32),
     /// `\K`

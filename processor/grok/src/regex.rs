@@ -90,21 +90,12 @@ impl Regex {
                 _ => false,
             })
         };
-        let wanted: Vec<bool> = (0u32..)
-            .zip(&parsed.names)
-            .map(|(group, name)| keep(name.as_deref()) || used(group))
-            .collect();
+        let wanted: Vec<bool> =
+            (0u32..).zip(&parsed.names).map(|(group, name)| keep(name.as_deref()) || used(group)).collect();
         let node = simplify(parsed.node, &|group| wanted[group as usize]);
         let program = compile(&node, parsed.names.len(), false)?;
         let search = Search::new(&node);
-        Ok(Regex {
-            pattern: pattern.to_owned(),
-            names: parsed.names,
-            node,
-            program,
-            careful: OnceLock::new(),
-            search,
-        })
+        Ok(Regex { pattern: pattern.to_owned(), names: parsed.names, node, program, careful: OnceLock::new(), search })
     }
 
     /// The pattern.
@@ -176,9 +167,7 @@ impl Regex {
 
     fn careful_program(&self) -> Option<&Program> {
         let careful = self.careful.get_or_init(|| {
-            let hidden = self.node.any(&|node| {
-                matches!(node, Node::Backref(..) | Node::Call(_) | Node::Condition(..))
-            });
+            let hidden = self.node.any(&|node| matches!(node, Node::Backref(..) | Node::Call(_) | Node::Condition(..)));
             if hidden {
                 return None;
             }
@@ -264,9 +253,7 @@ impl Regex {
 
 impl Search {
     fn new(node: &Node) -> Search {
-        let is = |wanted: Assert| {
-            analysis::starts_with(node, &|node| matches!(node, Node::Assert(a) if *a == wanted))
-        };
+        let is = |wanted: Assert| analysis::starts_with(node, &|node| matches!(node, Node::Assert(a) if *a == wanted));
         let has_references = node.any(&|n| {
             matches!(n, Node::Backref(..) | Node::Condition(..) | Node::Call(_) | Node::Keep)
                 || matches!(n, Node::Assert(Assert::SearchStart))

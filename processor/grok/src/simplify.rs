@@ -8,9 +8,7 @@ use crate::charset::CharSet;
 /// Simplifies a tree. Groups that `keep` does not want are no longer captured.
 pub(crate) fn simplify(node: Node, keep: &dyn Fn(u32) -> bool) -> Node {
     match node {
-        Node::Concat(nodes) => {
-            Node::concat(nodes.into_iter().map(|node| simplify(node, keep)).collect())
-        }
+        Node::Concat(nodes) => Node::concat(nodes.into_iter().map(|node| simplify(node, keep)).collect()),
         Node::Alternate(nodes) => {
             let branches = nodes.into_iter().map(|node| simplify(node, keep)).collect();
             alternate(branches)
@@ -29,16 +27,13 @@ pub(crate) fn simplify(node: Node, keep: &dyn Fn(u32) -> bool) -> Node {
             body => Node::Atomic(Box::new(body)),
         },
         Node::Look(look, body) => Node::Look(look, Box::new(simplify(*body, keep))),
-        Node::Condition(groups, yes, no) => Node::Condition(
-            groups,
-            Box::new(simplify(*yes, keep)),
-            Box::new(simplify(*no, keep)),
-        ),
+        Node::Condition(groups, yes, no) => {
+            Node::Condition(groups, Box::new(simplify(*yes, keep)), Box::new(simplify(*no, keep)))
+        }
         Node::Set(set) => set.only().map_or(Node::Set(set), Node::Char),
         other => other,
     }
 }
-
 
 /// An atomic lazy repetition takes the least it can.
 fn lazy_is_least(by: Repeat) -> Repeat {

@@ -21,9 +21,7 @@ pub(crate) fn word(range: Range) -> CharSet {
     static UNICODE: OnceLock<CharSet> = OnceLock::new();
     match range {
         Range::Ascii => ascii(&[(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')]),
-        Range::Unicode => {
-            UNICODE.get_or_init(|| union(&["Alphabetic", "M", "Nd", "Pc"])).clone()
-        }
+        Range::Unicode => UNICODE.get_or_init(|| union(&["Alphabetic", "M", "Nd", "Pc"])).clone(),
     }
 }
 
@@ -92,11 +90,8 @@ pub(crate) fn posix(name: &str, range: Range) -> Option<CharSet> {
 
 /// The class of `\p{name}`. Case, blanks, `-` and `_` do not count in names.
 pub(crate) fn property(name: &str) -> Option<CharSet> {
-    let plain: String = name
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '_'))
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let plain: String =
+        name.chars().filter(|c| !matches!(c, ' ' | '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
     if let Some(set) = posix(&plain, Range::Unicode) {
         return Some(set);
     }
@@ -142,8 +137,7 @@ fn lookup(name: &str) -> Option<CharSet> {
     match hir.into_kind() {
         HirKind::Class(Class::Unicode(class)) => Some(CharSet::from(&class)),
         HirKind::Class(Class::Bytes(class)) => {
-            let ranges: Vec<_> =
-                class.iter().map(|r| (u32::from(r.start()), u32::from(r.end()))).collect();
+            let ranges: Vec<_> = class.iter().map(|r| (u32::from(r.start()), u32::from(r.end()))).collect();
             Some(CharSet::new(&ranges))
         }
         HirKind::Literal(literal) => {

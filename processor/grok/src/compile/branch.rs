@@ -54,11 +54,7 @@ impl Compiler {
         self.memo()?;
         let index = self.program.switches.len() as u32;
         // Its place is taken now: the branches may hold switches of their own.
-        self.program.switches.push(SwitchTable {
-            bytes: dispatch.bytes,
-            end: dispatch.end,
-            targets: Vec::new(),
-        });
+        self.program.switches.push(SwitchTable { bytes: dispatch.bytes, end: dispatch.end, targets: Vec::new() });
         self.op(Op::Switch(index))?;
         let mut starts = Vec::with_capacity(nodes.len());
         let mut jumps = Vec::new();

@@ -187,11 +187,7 @@ impl Compiler {
             let set = self.set(&set);
             let negative = look.negative;
             return self
-                .op(if look.behind {
-                    Op::Behind { set, negative }
-                } else {
-                    Op::Ahead { set, negative }
-                })
+                .op(if look.behind { Op::Behind { set, negative } } else { Op::Ahead { set, negative } })
                 .map(drop);
         }
         // Whether the part matches depends on where it started, which `Memo` does not see.
@@ -233,13 +229,7 @@ impl Compiler {
         }
     }
 
-    fn condition(
-        &mut self,
-        groups: &[u32],
-        yes: &Node,
-        no: &Node,
-        follow: Follow,
-    ) -> Result<(), Error> {
+    fn condition(&mut self, groups: &[u32], yes: &Node, no: &Node, follow: Follow) -> Result<(), Error> {
         let groups = self.group_list(groups);
         let test = self.op(Op::IfSet { groups, otherwise: 0 })?;
         self.emit(yes, follow)?;

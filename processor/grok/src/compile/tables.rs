@@ -42,9 +42,7 @@ impl Compiler {
     pub(super) fn fork(&mut self, here: Follow, other: Follow) -> u32 {
         let side = |here: bool, other: bool| u8::from(here) | u8::from(other) << 1;
         let table = ForkTable {
-            bytes: std::array::from_fn(|byte| {
-                side(here.bytes.contains(byte as u8), other.bytes.contains(byte as u8))
-            }),
+            bytes: std::array::from_fn(|byte| side(here.bytes.contains(byte as u8), other.bytes.contains(byte as u8))),
             end: side(here.end, other.end),
         };
         let count = self.program.forks.len() as u32;
@@ -67,9 +65,7 @@ fn set_table(set: &CharSet) -> SetTable {
     SetTable {
         bytes: std::array::from_fn(|byte| leads.contains(byte as u8)),
         beyond,
-        stops: (beyond == Beyond::All)
-            .then(|| Stops::of(ByteSet::ALL.without(leads).iter()))
-            .flatten(),
+        stops: (beyond == Beyond::All).then(|| Stops::of(ByteSet::ALL.without(leads).iter())).flatten(),
         chars: set.clone(),
     }
 }

@@ -84,9 +84,7 @@ impl Parser<'_> {
             }
             Item::Char(c) => c,
         };
-        let ranged = self.rest().starts_with('-')
-            && !self.rest().starts_with("-]")
-            && !self.rest().starts_with("-&&");
+        let ranged = self.rest().starts_with('-') && !self.rest().starts_with("-]") && !self.rest().starts_with("-&&");
         if !ranged {
             set.add_range(low as u32, low as u32);
             return Ok(());
@@ -94,9 +92,7 @@ impl Parser<'_> {
         self.pos += 1;
         let end = self.pos;
         match self.class_item(end)? {
-            Item::Char(high) if high < low => {
-                Err(Error::new(at, format!("the range '{low}-{high}' runs backwards")))
-            }
+            Item::Char(high) if high < low => Err(Error::new(at, format!("the range '{low}-{high}' runs backwards"))),
             Item::Char(high) => {
                 set.add_range(low as u32, high as u32);
                 if self.rest().starts_with('-') && !self.rest().starts_with("-]") {

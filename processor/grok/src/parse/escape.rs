@@ -135,8 +135,7 @@ impl Parser<'_> {
             }
             other => return Ok(other),
         };
-        char::from_u32(code)
-            .ok_or_else(|| Error::new(start, format!("{code:#x} is no character")))
+        char::from_u32(code).ok_or_else(|| Error::new(start, format!("{code:#x} is no character")))
     }
 
     fn control(&mut self, start: usize) -> Result<char, Error> {

@@ -17,12 +17,9 @@ impl Parser<'_> {
             return Ok(Some(inner));
         }
         let look = |behind, negative| Look { behind, negative };
-        for (text, kind) in [
-            ("=", look(false, false)),
-            ("!", look(false, true)),
-            ("<=", look(true, false)),
-            ("<!", look(true, true)),
-        ] {
+        for (text, kind) in
+            [("=", look(false, false)), ("!", look(false, true)), ("<=", look(true, false)), ("<!", look(true, true))]
+        {
             if self.eat(text) {
                 return Ok(Some(Node::Look(kind, Box::new(self.body(start)?))));
             }
@@ -355,9 +352,7 @@ fn endless(node: Option<&Node>, bodies: &[Option<&Node>], open: &mut Vec<u32>) -
             }
             false
         }
-        Node::Condition(_, yes, no) => {
-            endless(Some(yes), bodies, open) || endless(Some(no), bodies, open)
-        }
+        Node::Condition(_, yes, no) => endless(Some(yes), bodies, open) || endless(Some(no), bodies, open),
         other => other.children().iter().any(|child| endless(Some(child), bodies, open)),
     }
 }

@@ -57,15 +57,7 @@ pub(crate) fn parse(pattern: &str, options: Options) -> Result<Parsed, Error> {
         posix: Range::Unicode,
     };
     let (names, named) = group::scan_names(pattern, options.extended);
-    let mut parser = Parser {
-        pattern,
-        pos: 0,
-        flags,
-        depth: 0,
-        names: vec![None],
-        named,
-        groups_of: names,
-    };
+    let mut parser = Parser { pattern, pos: 0, flags, depth: 0, names: vec![None], named, groups_of: names };
     let node = parser.alternation()?;
     if parser.pos < pattern.len() {
         return Err(parser.error("unmatched close parenthesis"));
@@ -189,6 +181,3 @@ impl Parser<'_> {
         if self.flags.ignore_case { Node::Folded(c) } else { Node::Char(c) }
     }
 }
-
-
-

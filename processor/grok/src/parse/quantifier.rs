@@ -98,9 +98,7 @@ fn apply(node: Node, repeat: Repeat) -> Node {
         return match reduced {
             Reduced::Inner => node,
             Reduced::To(by) => Node::Repeat(inner.clone(), by),
-            Reduced::Nested(first, second) => {
-                Node::Repeat(Box::new(Node::Repeat(inner.clone(), first)), second)
-            }
+            Reduced::Nested(first, second) => Node::Repeat(Box::new(Node::Repeat(inner.clone(), first)), second),
         };
     }
     Node::Repeat(Box::new(node), repeat)
@@ -128,8 +126,7 @@ fn reduce(inner: Repeat, outer: Repeat) -> Option<Reduced> {
     let star = Reduced::To(of(0, UNLIMITED, Greedy));
     let lazy_star = Reduced::To(of(0, UNLIMITED, Lazy));
     let lazy_maybe = Reduced::To(of(0, 1, Lazy));
-    let plus_then_maybe =
-        Reduced::Nested(of(1, UNLIMITED, Greedy), of(0, 1, Lazy));
+    let plus_then_maybe = Reduced::Nested(of(1, UNLIMITED, Greedy), of(0, 1, Lazy));
     Some(match (kind(inner)?, kind(outer)?) {
         (0, 1 | 2) | (2, 0 | 1) => star,
         (0, 3) => lazy_maybe,

@@ -100,13 +100,7 @@ pub(super) fn last_before(next: &Next, text: &[u8], least: usize, pos: usize) ->
 
 /// The first place from `pos` on where what follows can start, with only characters of the set
 /// in between, `left` at most; and how many are left.
-pub(super) fn lazy(
-    set: &SetTable,
-    next: &Next,
-    text: &[u8],
-    pos: usize,
-    left: u32,
-) -> Option<(usize, u32)> {
+pub(super) fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, left: u32) -> Option<(usize, u32)> {
     if let (NONE, Some(find), Some(Stops::Never)) = (left, next.find, set.stops) {
         return match find.first(&text[pos..]) {
             Some(found) => Some((pos + found, left)),
@@ -134,9 +128,7 @@ pub(super) fn holds(assert: Assert, text: &[u8], pos: usize, search_start: usize
         Assert::LineEnd => pos == text.len() || text[pos] == b'\n',
         Assert::TextStart => pos == 0,
         Assert::TextEnd => pos == text.len(),
-        Assert::TextEndOrNewline => {
-            pos == text.len() || (pos + 1 == text.len() && text[pos] == b'\n')
-        }
+        Assert::TextEndOrNewline => pos == text.len() || (pos + 1 == text.len() && text[pos] == b'\n'),
         Assert::SearchStart => pos == search_start,
         Assert::WordBoundary(ascii) => is_boundary(text, pos, ascii),
         Assert::NotWordBoundary(ascii) => !is_boundary(text, pos, ascii),

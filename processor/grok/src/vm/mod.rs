@@ -71,12 +71,7 @@ pub(crate) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(crate) fn new(
-        program: &'a Program,
-        text: &'a [u8],
-        search_start: usize,
-        scratch: &'a mut Scratch,
-    ) -> Self {
+    pub(crate) fn new(program: &'a Program, text: &'a [u8], search_start: usize, scratch: &'a mut Scratch) -> Self {
         scratch.registers.clear();
         scratch.registers.resize(program.registers, NONE);
         if program.memos > 0 {

@@ -22,7 +22,11 @@ impl Machine<'_> {
         loop {
             let next = match program.ops[op as usize] {
                 Op::Byte(byte) => {
-                    if text.get(pos) == Some(&byte) { Some(pos + 1) } else { None }
+                    if text.get(pos) == Some(&byte) {
+                        Some(pos + 1)
+                    } else {
+                        None
+                    }
                 }
                 Op::Literal { start, len } => {
                     let (start, len) = (start as usize, len as usize);
@@ -79,9 +83,7 @@ impl Machine<'_> {
                     self.set_register(register, pos as u32);
                     Some(pos)
                 }
-                Op::Assert(assert) => {
-                    check::holds(assert, text, pos, self.search_start).then_some(pos)
-                }
+                Op::Assert(assert) => check::holds(assert, text, pos, self.search_start).then_some(pos),
                 Op::Behind { set, negative } => {
                     let found = check::behind(&program.sets[set as usize], text, pos);
                     (found != negative).then_some(pos)
@@ -192,11 +194,7 @@ impl Machine<'_> {
             Op::Backref { groups, ignore_case } => to(self.backref(groups, pos, ignore_case)),
             Op::IfSet { groups, otherwise } => {
                 let set = |&group: &u32| self.scratch.registers[group as usize * 2 + 1] != NONE;
-                if program.groups[groups as usize].iter().any(set) {
-                    Step::To(pos)
-                } else {
-                    Step::Jump(otherwise)
-                }
+                if program.groups[groups as usize].iter().any(set) { Step::To(pos) } else { Step::Jump(otherwise) }
             }
             Op::Call(target) => self.call(target, op + 1)?.map_or(Step::Back, Step::Jump),
             Op::Return => self.return_from_call()?.map_or(Step::Back, Step::Jump),
@@ -227,7 +225,11 @@ impl Machine<'_> {
             }
             Op::Grapheme => to(check::grapheme(text, pos)),
             Op::Memo(memo) => {
-                if self.first_visit(memo, pos) { Step::To(pos) } else { Step::Back }
+                if self.first_visit(memo, pos) {
+                    Step::To(pos)
+                } else {
+                    Step::Back
+                }
             }
             Op::Nop => Step::To(pos),
             _ => Step::Back,
