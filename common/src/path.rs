@@ -70,6 +70,11 @@ impl FieldPath {
         FieldPath { segments: SmallVec::from_iter([Segment::new(name)]), metadata: false }
     }
 
+    /// `@metadata` as a whole; [`FieldPath::child`] leads into it.
+    pub fn metadata() -> FieldPath {
+        FieldPath { segments: SmallVec::new(), metadata: true }
+    }
+
     /// This path with one more step at its end.
     pub fn child(&self, name: &str) -> FieldPath {
         let mut path = self.clone();

@@ -107,6 +107,7 @@ impl ProcessorArgs {
             batch_size: self.batch_size,
             batch_delay: Duration::from_millis(self.batch_delay),
             ecs: self.ecs,
+            data: self.data.clone(),
             dead_letters: self.data.join("dead_letter_queue"),
             ..defaults
         }

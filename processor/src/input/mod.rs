@@ -1,5 +1,6 @@
 //! Inputs: where records come from. Each runs on a thread of its own and hands batches to the workers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,14 +10,20 @@ use tailrace_common::{Event, Timestamp};
 
 use crate::delivery::Lease;
 use crate::options::{Invalid, Options};
+use crate::pipeline::PipelineSettings;
 use crate::plugin::BuildContext;
 
 mod beats;
 mod common;
+mod file;
 mod generator;
+mod heartbeat;
 mod kafka;
 mod net;
 mod stdin;
+mod tcp;
+mod texts;
+mod udp;
 
 pub use common::InputDecoration;
 
@@ -49,8 +56,16 @@ pub struct InputDefinition {
 }
 
 /// All inputs, sorted by name.
-pub static INPUTS: &[InputDefinition] =
-    &[beats::DEFINITION, generator::DEFINITION, kafka::DEFINITION, stdin::DEFINITION];
+pub static INPUTS: &[InputDefinition] = &[
+    beats::DEFINITION,
+    file::DEFINITION,
+    generator::DEFINITION,
+    heartbeat::DEFINITION,
+    kafka::DEFINITION,
+    stdin::DEFINITION,
+    tcp::DEFINITION,
+    udp::DEFINITION,
+];
 
 /// The input of that name.
 pub fn find(name: &str) -> Option<&'static InputDefinition> {
@@ -89,6 +104,10 @@ pub struct Feed {
     pub batch_size: usize,
     /// `pipeline.batch.delay`: how long an input waits for a batch to fill.
     pub batch_delay: Duration,
+    /// `path.data`: where inputs keep their positions.
+    pub data: PathBuf,
+    /// How long an input that stops waits for what is on the way.
+    pub drain: Duration,
 }
 
 /// The pipeline is gone or about to go.
@@ -97,9 +116,18 @@ pub struct Stopped;
 
 impl Feed {
     /// A feed and its other end; at most `capacity` batches wait in between.
-    pub fn new(capacity: usize, stop: Stop, batch_size: usize, batch_delay: Duration) -> (Feed, Receiver<Batch>) {
+    pub fn new(capacity: usize, stop: Stop, settings: &PipelineSettings) -> (Feed, Receiver<Batch>) {
         let (sender, receiver) = crossbeam_channel::bounded(capacity);
-        (Feed { sender, stop, closed: Arc::default(), batch_size, batch_delay }, receiver)
+        let feed = Feed {
+            sender,
+            stop,
+            closed: Arc::default(),
+            batch_size: settings.batch_size.max(1),
+            batch_delay: settings.batch_delay,
+            data: settings.data.clone(),
+            drain: settings.drain,
+        };
+        (feed, receiver)
     }
 
     /// Hands a batch over; waits while the workers are busy.

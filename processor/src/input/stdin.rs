@@ -110,7 +110,7 @@ fn delimiter_of(context: &Context) -> String {
 }
 
 /// The name of this host.
-fn host_name() -> Str {
+pub(super) fn host_name() -> Str {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "localhost".into(), |name| Str::from(name.trim()))
 }

@@ -10,8 +10,10 @@ use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 mod elasticsearch;
+mod file;
 mod local;
 mod null;
+mod socket;
 mod stdout;
 
 /// An output, compiled.
@@ -69,8 +71,15 @@ pub struct OutputDefinition {
 }
 
 /// All outputs, sorted by name.
-pub static OUTPUTS: &[OutputDefinition] =
-    &[elasticsearch::DEFINITION, local::DEFINITION, null::DEFINITION, stdout::DEFINITION];
+pub static OUTPUTS: &[OutputDefinition] = &[
+    elasticsearch::DEFINITION,
+    file::DEFINITION,
+    local::DEFINITION,
+    null::DEFINITION,
+    stdout::DEFINITION,
+    socket::TCP,
+    socket::UDP,
+];
 
 /// The output of that name.
 pub fn find(name: &str) -> Option<&'static OutputDefinition> {

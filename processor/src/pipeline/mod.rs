@@ -25,6 +25,8 @@ pub struct PipelineSettings {
     pub batch_delay: Duration,
     /// `pipeline.ecs_compatibility`.
     pub ecs: Ecs,
+    /// `path.data`: where inputs keep their positions.
+    pub data: PathBuf,
     /// `path.dead_letter_queue`: each pipeline has a folder of its own in it.
     pub dead_letters: PathBuf,
     /// `dead_letter_queue.max_bytes`.
@@ -43,6 +45,7 @@ impl Default for PipelineSettings {
             batch_size: 1000,
             batch_delay: Duration::from_millis(50),
             ecs: Ecs::default(),
+            data: PathBuf::from("data"),
             dead_letters: PathBuf::from("data/dead_letter_queue"),
             dead_letter_bytes: 1 << 30,
             drain: Duration::from_secs(30),

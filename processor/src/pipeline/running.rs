@@ -89,7 +89,7 @@ impl Pipeline {
             filtered: AtomicU64::new(0),
         });
         let workers = settings.workers.max(1);
-        let (feed, batches) = Feed::new(workers * 2, stop.clone(), settings.batch_size.max(1), settings.batch_delay);
+        let (feed, batches) = Feed::new(workers * 2, stop.clone(), settings);
         let mut running = Running {
             shared,
             stop,

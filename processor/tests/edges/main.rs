@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 mod beats;
+mod files;
+mod sockets;
+mod support;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tailrace_common::event::Lane;
 use tailrace_common::lumberjack::{Decoder, Frame, Limits, LumberjackError, write_ack};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf};
 use tokio::time::timeout;
@@ -52,6 +53,8 @@ pub(super) async fn serve(stream: Box<dyn Stream>, peer: SocketAddr, context: Ar
         context,
         acks: acks.clone(),
         feed: feed.clone(),
+        lane: Arc::new(Lane { topic: format!("beats-{}", uuid::Uuid::new_v4().simple()), partition: 0 }),
+        given: 0,
     };
     let end = tokio::select! {
         end = reader.run() => end,
@@ -114,6 +117,10 @@ struct Reader {
     context: Arc<Context>,
     acks: Arc<Acks>,
     feed: Feed,
+    /// Names this connection, so that documents without an id of their own get one that is used once.
+    lane: Arc<Lane>,
+    /// Documents of the connection so far.
+    given: i64,
 }
 
 impl Reader {
@@ -186,7 +193,8 @@ impl Reader {
         let collected = std::mem::take(&mut self.collected);
         let count = collected.len();
         let lease = self.acks.lease(count, sequence);
-        let records = collected.into_records(self.peer, &self.context);
+        let records = collected.into_records(self.peer, &self.lane, self.given, &self.context);
+        self.given += count as i64;
         give(&self.feed, Batch { records: Box::new(records), count, lease }).await
     }
 }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use tailrace_common::event::{Lane, Origin};
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Event, Object, Str, Timestamp, Value};
 
@@ -51,9 +52,9 @@ impl Collected {
         self.text.len()
     }
 
-    /// What a worker decodes.
-    pub(super) fn into_records(self, peer: SocketAddr, context: &Arc<Context>) -> Work {
-        Work { collected: self, peer: peer.ip(), context: context.clone() }
+    /// What a worker decodes; the first document is number `first` of its connection.
+    pub(super) fn into_records(self, peer: SocketAddr, lane: &Arc<Lane>, first: i64, context: &Arc<Context>) -> Work {
+        Work { collected: self, peer: peer.ip(), lane: lane.clone(), first, context: context.clone() }
     }
 }
 
@@ -61,6 +62,8 @@ impl Collected {
 pub(super) struct Work {
     collected: Collected,
     peer: IpAddr,
+    lane: Arc<Lane>,
+    first: i64,
     context: Arc<Context>,
 }
 
@@ -72,10 +75,13 @@ impl Records for Work {
         let decoder = Decoder { context: &self.context, peer: Str::from(self.peer.to_string()), now };
         let mut events = Vec::with_capacity(ends.len());
         let mut start = 0;
-        for end in ends {
+        for (offset, end) in (self.first..).zip(ends) {
             let from = events.len();
             decoder.document(text.try_slice(start..end).unwrap_or_default(), &mut events);
-            events[from..].iter_mut().for_each(|event| self.context.decoration.apply(event));
+            for event in &mut events[from..] {
+                event.origin = Some(Origin { lane: self.lane.clone(), offset, ordinal: 0 });
+                self.context.decoration.apply(event);
+            }
             start = end;
         }
         events

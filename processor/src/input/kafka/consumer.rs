@@ -14,8 +14,6 @@ use crate::input::{Batch, Feed, InputError};
 
 /// How often watermarks are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the end waits for what is on the way.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How long one wait for records takes at most.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -127,7 +125,7 @@ impl Reader<'_> {
     fn drain(&mut self) {
         self.pause(true);
         let offsets = &self.consumer.context().offsets;
-        let settled = offsets.settle(DRAIN, || {
+        let settled = offsets.settle(self.feed.drain, || {
             if let Some(Err(error)) = self.consumer.poll(Duration::from_millis(10)) {
                 report(&error);
             }

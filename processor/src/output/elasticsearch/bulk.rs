@@ -163,6 +163,9 @@ impl Encoder {
         if !matches!(action.as_str(), "index" | "create" | "update" | "delete") {
             return Err(format!("'{action}' is no action"));
         }
+        // With an id, a request whose answer was lost can be sent again and adds nothing twice.
+        let adds = matches!(action.as_str(), "create" | "index");
+        let id = id.or_else(|| adds.then(|| uuid::Uuid::new_v4().simple().to_string()));
         Ok((action, id))
     }
 

@@ -16,6 +16,7 @@ pub(crate) fn start(text: &str, folder: &Path) -> Running {
     let (config, mut findings) = files::from_string(text, ParseOptions::default());
     let settings = PipelineSettings {
         workers: 2,
+        data: folder.to_path_buf(),
         dead_letters: folder.join("dead_letter_queue"),
         drain: Duration::from_secs(10),
         ..PipelineSettings::default()

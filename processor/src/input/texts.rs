@@ -1,0 +1,166 @@
+//! Streams of bytes cut into the texts that a codec decodes, collected for one batch.
+
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+use tailrace_common::{Event, Str, Timestamp};
+
+use crate::codec::{Codec, Framing};
+
+/// Texts collected for one batch: one buffer for all.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    /// Adds a text.
+    pub(super) fn push(&mut self, text: &[u8]) {
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Makes events of them. What is no UTF-8 is replaced character by character. `finish` sees each event with the
+    /// number of its text.
+    pub(super) fn events(
+        self,
+        codec: &dyn Codec,
+        now: Timestamp,
+        mut finish: impl FnMut(usize, &mut Event),
+    ) -> Vec<Event> {
+        let mut events = Vec::with_capacity(self.ends.len());
+        let mut decode = |number: usize, text: Str| {
+            let from = events.len();
+            codec.decode(text, now, &mut events);
+            events[from..].iter_mut().for_each(|event| finish(number, event));
+        };
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let ranges: Vec<Range<usize>> = starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end).collect();
+        // The whole may be text where a part is not: an end may lie within a character.
+        match String::from_utf8(self.bytes) {
+            Ok(text) if ranges.iter().all(|range| text.is_char_boundary(range.end)) => {
+                let text = Str::from(text);
+                for (number, range) in ranges.into_iter().enumerate() {
+                    decode(number, text.try_slice(range).unwrap_or_default());
+                }
+            }
+            Ok(text) => each_lossy(text.as_bytes(), ranges, decode),
+            Err(error) => each_lossy(error.as_bytes(), ranges, decode),
+        }
+        events
+    }
+}
+
+fn each_lossy(bytes: &[u8], ranges: Vec<Range<usize>>, mut decode: impl FnMut(usize, Str)) {
+    for (number, range) in ranges.into_iter().enumerate() {
+        decode(number, Str::from(String::from_utf8_lossy(&bytes[range]).as_ref()));
+    }
+}
+
+/// Cuts one stream into texts, as its codec wants them.
+pub(super) struct Cutter {
+    delimiter: Finder<'static>,
+    /// The begun text.
+    rest: Vec<u8>,
+    /// A longer text is cut in two.
+    longest: usize,
+}
+
+impl Cutter {
+    /// A cutter at the start of a stream; a text longer than `longest` bytes is cut.
+    pub(super) fn new(framing: &Framing, longest: usize) -> Cutter {
+        let Framing::Lines(delimiter) = framing;
+        Cutter { delimiter: Finder::new(delimiter.as_bytes()).into_owned(), rest: Vec::new(), longest }
+    }
+
+    /// Takes bytes of the stream; calls `text` for each text that is complete, without its delimiter, and for how many
+    /// bytes of the stream it stood.
+    pub(super) fn push(&mut self, mut bytes: &[u8], mut text: impl FnMut(&[u8], usize)) {
+        let delimiter = self.delimiter.needle().len();
+        while !bytes.is_empty() {
+            // A delimiter of several bytes may have begun in what came before.
+            let overlap = self.rest.len().min(delimiter - 1);
+            let before = self.rest.len() - overlap;
+            let found = if overlap > 0 {
+                let mut seam = self.rest[before..].to_vec();
+                seam.extend_from_slice(&bytes[..bytes.len().min(delimiter - 1)]);
+                self.delimiter.find(&seam).map(|at| before + at)
+            } else {
+                None
+            };
+            let found = found.or_else(|| self.delimiter.find(bytes).map(|at| self.rest.len() + at));
+            let Some(end) = found else {
+                self.rest.extend_from_slice(bytes);
+                while self.rest.len() > self.longest {
+                    let tail = self.rest.split_off(self.longest);
+                    text(&self.rest, self.longest);
+                    self.rest = tail;
+                }
+                return;
+            };
+            let taken = end + delimiter - self.rest.len();
+            if self.rest.is_empty() {
+                text(&bytes[..end], end + delimiter);
+            } else {
+                self.rest.extend_from_slice(&bytes[..taken]);
+                text(&self.rest[..end], end + delimiter);
+                self.rest.clear();
+            }
+            bytes = &bytes[taken..];
+        }
+    }
+
+    /// The stream has ended: what is begun counts as a text.
+    pub(super) fn finish(&mut self, text: impl FnOnce(&[u8], usize)) {
+        if !self.rest.is_empty() {
+            text(&self.rest, self.rest.len());
+            self.rest.clear();
+        }
+    }
+}
+
+/// A line without the carriage return at its end.
+pub(super) fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cut_as_split_does_however_it_comes(text in "[a\r\n|é]{0,40}", step in 1_usize..7, delimiter in prop_oneof![Just("\n"), Just("\r\n"), Just("||")]) {
+            let mut cutter = Cutter::new(&Framing::Lines(delimiter.into()), 1000);
+            let (mut texts, mut stood) = (Vec::new(), 0);
+            for chunk in text.as_bytes().chunks(step) {
+                cutter.push(chunk, |text, length| { texts.push(text.to_vec()); stood += length; });
+            }
+            cutter.finish(|text, length| { texts.push(text.to_vec()); stood += length; });
+            let mut wanted: Vec<&str> = text.split(delimiter).collect();
+            wanted.pop_if(|last| last.is_empty());
+            prop_assert_eq!(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect::<Vec<_>>(), wanted);
+            prop_assert_eq!(stood, text.len());
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let mut cutter = Cutter::new(&Framing::Lines("\n".into()), 4);
+        let mut texts = Vec::new();
+        cutter.push(b"abcdefghij\nk", |text, _| texts.push(text.to_vec()));
+        assert_eq!(texts, [b"abcdefghij".to_vec()]);
+        cutter.push(b"lmnop", |text, _| texts.push(text.to_vec()));
+        assert_eq!(texts[1..], [b"klmn".to_vec()]);
+        assert_eq!(cutter.rest, b"op");
+    }
+}

@@ -1,0 +1,63 @@
+//! Inputs and outputs over sockets.
+
+use std::io::Write;
+use std::net::UdpSocket;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{connect, eventually, free_port, start};
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn file_output(folder: &Path) -> (String, std::path::PathBuf) {
+    let path = folder.join("out/events.log");
+    (format!("output {{ file {{ path => \"{}\" }} }}", path.display()), path)
+}
+
+#[test]
+fn lines_over_tcp_through_two_pipelines() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (free_port(), free_port());
+    let (output, path) = file_output(folder.path());
+    let config = format!("input {{ tcp {{ port => {second} codec => json_lines }} }} {output}");
+    let end = start(&config, folder.path());
+    let config = format!(
+        "input {{ tcp {{ port => {first} add_field => {{ \"from\" => \"%{{[@metadata][input][tcp][source][ip]}}\" }} }} }}
+         output {{ tcp {{ host => \"127.0.0.1\" port => {second} codec => json_lines }} }}"
+    );
+    let begin = start(&config, folder.path());
+    let mut stream = connect(first);
+    stream.write_all("one\r\ntwo ü\n\nrest without end".as_bytes()).unwrap();
+    drop(stream);
+    eventually("all lines have come", || (lines(&path).len() == 3).then_some(()));
+    let events = lines(&path);
+    let messages: Vec<_> = events.iter().map(|event| event["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["one", "two ü", "rest without end"]);
+    assert_eq!((&events[0]["from"], &events[0]["event"]["original"]), (&"127.0.0.1".into(), &"one".into()));
+    begin.stop();
+    assert!(begin.join());
+    end.stop();
+    assert!(end.join());
+}
+
+#[test]
+fn datagrams_come_with_their_sender() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let (output, path) = file_output(folder.path());
+    let running = start(&format!("input {{ udp {{ port => {port} }} }} {output}"), folder.path());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // What comes before the input listens is lost, as datagrams are.
+    eventually("a datagram comes through", || {
+        socket.send_to(b"hello\nworld", ("127.0.0.1", port)).unwrap();
+        (!lines(&path).is_empty()).then_some(())
+    });
+    let event = &lines(&path)[0];
+    assert_eq!((&event["message"], &event["host"]["ip"]), (&"hello\nworld".into(), &"127.0.0.1".into()));
+    running.stop();
+    assert!(running.join());
+}
