@@ -462,7 +462,7 @@ mod tests {
     #[test]
     fn what_is_wrong_has_a_place() {
         for (text, position) in
-            [("a: 1\na: 2", (2, 1)), ("a: [1, 2", (2, 1)), ("a: 1\n---\nb: 2", (2, 1)), ("a:\n\t- b", (2, 1))]
+            [("a: 1\na: 2", (2, 1)), ("a: [1, 2", (2, 1)), ("a: 1\n---\nb: 2", (2, 1)), ("a:\n\t- b", (2, 2))]
         {
             let error = parse(text).unwrap_err();
             assert_eq!((error.position.line, error.position.column), position, "{text}: {error}");

@@ -2,8 +2,12 @@
 
 use crate::plugin::FilterDefinition;
 
+mod drop;
+mod json;
+mod mutate;
+
 /// All filters, sorted by name.
-pub static FILTERS: &[FilterDefinition] = &[];
+pub static FILTERS: &[FilterDefinition] = &[drop::DEFINITION, json::DEFINITION, mutate::DEFINITION];
 
 /// The filter of that name.
 pub fn find(name: &str) -> Option<&'static FilterDefinition> {

@@ -1,0 +1,97 @@
+//! Filter `json`: reads a field as JSON.
+
+use tailrace_common::json::{self, Numbers};
+use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
+
+use crate::options::{Invalid, Options};
+use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
+
+pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
+    name: "json",
+    summary: "Reads a field as JSON into the event, or into a target.",
+    example: "filter { json { source => \"message\" target => \"app\" } }",
+    build,
+};
+
+fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
+    options.require("source");
+    let source = options.field("source");
+    let target = options.field("target");
+    let skip_invalid = options.boolean("skip_on_invalid_json", false);
+    let tags = if options.is_set("tag_on_failure") { options.strings("tag_on_failure") } else { vec!["_jsonparsefailure".into()] };
+    // ECS changes no names here; Logstash only logs a hint about `target`.
+    options.ecs();
+    options.finish()?;
+    Ok(Box::new(Json { source: source.ok_or(Invalid)?, target, skip_invalid, tags }))
+}
+
+struct Json {
+    source: FieldPath,
+    target: Option<FieldPath>,
+    skip_invalid: bool,
+    tags: Vec<String>,
+}
+
+impl Filter for Json {
+    fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
+        let text = match event.get(&self.source) {
+            None | Some(Value::Null) => return,
+            Some(Value::String(text)) => text.clone(),
+            // Logstash hands `to_s` of anything else to its parser.
+            Some(other) => Str::from(crate::plan::text::ruby_to_s(other)),
+        };
+        let without_mark = text.strip_prefix('\u{feff}').unwrap_or_else(|| text.clone());
+        match json::parse(&without_mark, Numbers::Decimal) {
+            Err(_) if self.skip_invalid => {}
+            Err(_) => context.failed(event, &self.tags),
+            Ok(value) => self.store(value, event, context),
+        }
+    }
+}
+
+impl Json {
+    fn store(&self, value: Value, event: &mut Event, context: &mut FilterContext<'_>) {
+        let stored = match (&self.target, value) {
+            (Some(target), value) => event.set(target, value).is_ok(),
+            (None, Value::Object(fields)) => merge(fields, event),
+            // What is no map cannot be the event.
+            (None, _) => false,
+        };
+        if stored {
+            context.matched(event);
+        } else if !(self.skip_invalid && self.target.is_none()) {
+            context.failed(event, &self.tags);
+        }
+    }
+}
+
+/// Sets each field of a document in the event. `@timestamp` must be a time, else it is kept as `_@timestamp` under a tag.
+/// A name that is no field reference stops the merging; what came before it stays.
+fn merge(fields: Object, event: &mut Event) -> bool {
+    for (name, value) in fields {
+        match name.as_str() {
+            "@timestamp" => set_timestamp(value, event),
+            _ => {
+                let Ok(path) = FieldPath::parse(&name) else { return false };
+                if event.set(&path, value).is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+fn set_timestamp(value: Value, event: &mut Event) {
+    let moment = match &value {
+        Value::String(text) => Timestamp::parse_rfc3339(text),
+        _ => None,
+    };
+    match moment {
+        Some(moment) => event.set_timestamp(moment),
+        None => {
+            event.fields_mut().insert("_@timestamp", value);
+            event.tag("_timestampparsefailure");
+        }
+    }
+}
