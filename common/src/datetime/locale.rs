@@ -1,0 +1,181 @@
+//! Names of months and days, in the forms of the Java runtime.
+
+/// A language for the names of months, days and halves of a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Locale {
+    /// English.
+    #[default]
+    English,
+    /// German.
+    German,
+    /// French.
+    French,
+    /// Spanish.
+    Spanish,
+    /// Italian.
+    Italian,
+    /// Portuguese.
+    Portuguese,
+    /// Russian.
+    Russian,
+    /// Chinese.
+    Chinese,
+    /// Japanese.
+    Japanese,
+}
+
+/// The names of one language. Months and days start with January and Monday; entries hold several forms, split by `|`,
+/// the long one first.
+pub(super) struct Names {
+    pub(super) months: [&'static str; 12],
+    pub(super) days: [&'static str; 7],
+    /// Before noon and after it.
+    pub(super) halves: [&'static str; 2],
+}
+
+impl Locale {
+    /// By a tag such as `de`, `de-DE`, `de_DE`; nothing for languages that are not known.
+    pub fn parse(tag: &str) -> Option<Locale> {
+        let language = tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        Some(match language.as_str() {
+            "en" | "" | "root" => Locale::English,
+            "de" => Locale::German,
+            "fr" => Locale::French,
+            "es" => Locale::Spanish,
+            "it" => Locale::Italian,
+            "pt" => Locale::Portuguese,
+            "ru" => Locale::Russian,
+            "zh" => Locale::Chinese,
+            "ja" => Locale::Japanese,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn names(self) -> &'static Names {
+        match self {
+            Locale::English => &ENGLISH,
+            Locale::German => &GERMAN,
+            Locale::French => &FRENCH,
+            Locale::Spanish => &SPANISH,
+            Locale::Italian => &ITALIAN,
+            Locale::Portuguese => &PORTUGUESE,
+            Locale::Russian => &RUSSIAN,
+            Locale::Chinese => &CHINESE,
+            Locale::Japanese => &JAPANESE,
+        }
+    }
+}
+
+const ENGLISH: Names = Names {
+    months: [
+        "January|Jan", "February|Feb", "March|Mar", "April|Apr", "May", "June|Jun", "July|Jul", "August|Aug",
+        "September|Sep", "October|Oct", "November|Nov", "December|Dec",
+    ],
+    days: ["Monday|Mon", "Tuesday|Tue", "Wednesday|Wed", "Thursday|Thu", "Friday|Fri", "Saturday|Sat", "Sunday|Sun"],
+    halves: ["AM", "PM"],
+};
+
+const GERMAN: Names = Names {
+    months: [
+        "Januar|Jan.|Jan|Jänner", "Februar|Feb.|Feb", "März|Mär|Mrz", "April|Apr.|Apr", "Mai", "Juni|Jun", "Juli|Jul",
+        "August|Aug.|Aug", "September|Sept.|Sep", "Oktober|Okt.|Okt", "November|Nov.|Nov", "Dezember|Dez.|Dez",
+    ],
+    days: [
+        "Montag|Mo.|Mo", "Dienstag|Di.|Di", "Mittwoch|Mi.|Mi", "Donnerstag|Do.|Do", "Freitag|Fr.|Fr", "Samstag|Sa.|Sa",
+        "Sonntag|So.|So",
+    ],
+    halves: ["AM|vorm.", "PM|nachm."],
+};
+
+const FRENCH: Names = Names {
+    months: [
+        "janvier|janv.", "février|févr.", "mars", "avril|avr.", "mai", "juin", "juillet|juil.", "août", "septembre|sept.",
+        "octobre|oct.", "novembre|nov.", "décembre|déc.",
+    ],
+    days: ["lundi|lun.", "mardi|mar.", "mercredi|mer.", "jeudi|jeu.", "vendredi|ven.", "samedi|sam.", "dimanche|dim."],
+    halves: ["AM", "PM"],
+};
+
+const SPANISH: Names = Names {
+    months: [
+        "enero|ene.|ene", "febrero|feb.|feb", "marzo|mar.|mar", "abril|abr.|abr", "mayo|may.|may", "junio|jun.|jun",
+        "julio|jul.|jul", "agosto|ago.|ago", "septiembre|sept.|sep", "octubre|oct.|oct", "noviembre|nov.|nov",
+        "diciembre|dic.|dic",
+    ],
+    days: [
+        "lunes|lun.|lun", "martes|mar.|mar", "miércoles|mié.|mié", "jueves|jue.|jue", "viernes|vie.|vie",
+        "sábado|sáb.|sáb", "domingo|dom.|dom",
+    ],
+    halves: ["a. m.|AM", "p. m.|PM"],
+};
+
+const ITALIAN: Names = Names {
+    months: [
+        "gennaio|gen", "febbraio|feb", "marzo|mar", "aprile|apr", "maggio|mag", "giugno|giu", "luglio|lug", "agosto|ago",
+        "settembre|set", "ottobre|ott", "novembre|nov", "dicembre|dic",
+    ],
+    days: ["lunedì|lun", "martedì|mar", "mercoledì|mer", "giovedì|gio", "venerdì|ven", "sabato|sab", "domenica|dom"],
+    halves: ["AM|m.", "PM|p."],
+};
+
+const PORTUGUESE: Names = Names {
+    months: [
+        "janeiro|jan.|jan", "fevereiro|fev.|fev", "março|mar.|mar", "abril|abr.|abr", "maio|mai.|mai", "junho|jun.|jun",
+        "julho|jul.|jul", "agosto|ago.|ago", "setembro|set.|set", "outubro|out.|out", "novembro|nov.|nov",
+        "dezembro|dez.|dez",
+    ],
+    days: [
+        "segunda-feira|seg.|seg", "terça-feira|ter.|ter", "quarta-feira|qua.|qua", "quinta-feira|qui.|qui",
+        "sexta-feira|sex.|sex", "sábado|sáb.|sáb", "domingo|dom.|dom",
+    ],
+    halves: ["AM", "PM"],
+};
+
+const RUSSIAN: Names = Names {
+    months: [
+        "января|янв.|январь|янв", "февраля|февр.|февраль|фев", "марта|мар.|март|мар", "апреля|апр.|апрель|апр", "мая|май",
+        "июня|июн.|июнь|июн", "июля|июл.|июль|июл", "августа|авг.|август|авг", "сентября|сент.|сентябрь|сен",
+        "октября|окт.|октябрь|окт", "ноября|нояб.|ноябрь|ноя", "декабря|дек.|декабрь|дек",
+    ],
+    days: ["понедельник|пн", "вторник|вт", "среда|ср", "четверг|чт", "пятница|пт", "суббота|сб", "воскресенье|вс"],
+    halves: ["AM", "PM"],
+};
+
+const CHINESE: Names = Names {
+    months: [
+        "一月|1月", "二月|2月", "三月|3月", "四月|4月", "五月|5月", "六月|6月", "七月|7月", "八月|8月", "九月|9月", "十月|10月",
+        "十一月|11月", "十二月|12月",
+    ],
+    days: ["星期一|周一", "星期二|周二", "星期三|周三", "星期四|周四", "星期五|周五", "星期六|周六", "星期日|周日"],
+    halves: ["上午", "下午"],
+};
+
+const JAPANESE: Names = Names {
+    months: ["1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月"],
+    days: ["月曜日|月", "火曜日|火", "水曜日|水", "木曜日|木", "金曜日|金", "土曜日|土", "日曜日|日"],
+    halves: ["午前", "午後"],
+};
+
+/// Which entry the text starts with, letters of either case, the longest form counting; and the bytes taken.
+pub(super) fn match_name(entries: &[&str], text: &str) -> Option<(usize, usize)> {
+    let forms = entries.iter().enumerate().flat_map(|(at, entry)| entry.split('|').map(move |form| (at, form)));
+    let found = forms.filter_map(|(at, form)| Some((at, starts_with_ignoring_case(text, form)?)));
+    found.max_by_key(|(_, length)| *length)
+}
+
+/// The length of `prefix` in `text`, when the text starts with it in letters of either case.
+pub(super) fn starts_with_ignoring_case(text: &str, prefix: &str) -> Option<usize> {
+    if let Some(start) = text.as_bytes().get(..prefix.len())
+        && prefix.is_ascii()
+    {
+        return start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(prefix.len());
+    }
+    let mut letters = text.char_indices();
+    for wanted in prefix.chars() {
+        let (_, letter) = letters.next()?;
+        if letter != wanted && !letter.to_lowercase().eq(wanted.to_lowercase()) {
+            return None;
+        }
+    }
+    Some(letters.next().map_or(text.len(), |(at, _)| at))
+}
