@@ -10,7 +10,16 @@ fn java_hash(text: &str) -> i32 {
 
 /// Sorts entries with unique keys into the iteration order of a `HashMap` that they were put into one by one.
 pub fn sort_as_hash_map<V>(entries: &mut [(String, V)]) {
-    let mut capacity = 16_u32;
+    sort_in_table(entries, 16);
+}
+
+/// The same for a `HashMap` that was made with room for as many entries as it gets.
+pub fn sort_as_sized_hash_map<V>(entries: &mut [(String, V)]) {
+    let capacity = u32::try_from(entries.len()).unwrap_or(1 << 30).next_power_of_two();
+    sort_in_table(entries, capacity);
+}
+
+fn sort_in_table<V>(entries: &mut [(String, V)], mut capacity: u32) {
     while entries.len() as f64 > f64::from(capacity) * 0.75 {
         capacity *= 2;
     }

@@ -9,6 +9,8 @@ use tailrace_common::{Clock, Event, Timestamp};
 
 use crate::options::{Ecs, Expand, Invalid, Options};
 use crate::plan::decorate::Decoration;
+use crate::plan::run::Rejected;
+use crate::plan::template::TemplateError;
 
 /// A filter, compiled.
 pub trait Filter: Send + Sync {
@@ -73,16 +75,34 @@ pub struct FilterContext<'a> {
     /// Scratch space of the worker for regular expressions.
     pub scratch: &'a mut tailrace_grok::Scratch,
     pub(crate) decoration: &'a Decoration,
+    pub(crate) id: &'a str,
+    pub(crate) rejected: &'a mut Vec<Rejected>,
     pub(crate) emitted: &'a mut Vec<Event>,
     pub(crate) matched: &'a mut u64,
     pub(crate) failed: &'a mut u64,
 }
 
 impl FilterContext<'_> {
-    /// The filter did its work on this event: applies the common options.
+    /// The filter did its work on this event: applies the common options. Where they cannot be applied the event is
+    /// rejected.
     pub fn matched(&mut self, event: &mut Event) {
+        if let Err(error) = self.try_matched(event) {
+            self.reject(event, error.to_string());
+        }
+    }
+
+    /// As [`FilterContext::matched`], for filters that tag what goes wrong.
+    pub fn try_matched(&mut self, event: &mut Event) -> Result<(), TemplateError> {
         *self.matched += 1;
-        self.decoration.apply(event);
+        self.decoration.apply(event)
+    }
+
+    /// The filter can do nothing with this event at all, and Logstash would have stopped: the event goes to the dead
+    /// letters.
+    pub fn reject(&mut self, event: &mut Event, reason: impl Into<String>) {
+        *self.failed += 1;
+        self.rejected.push(Rejected { event: event.clone(), plugin: self.id.to_string(), reason: reason.into() });
+        event.cancel();
     }
 
     /// The filter failed on this event: counted, and tagged unless it bears the tag.

@@ -41,11 +41,11 @@ pub fn parse_unix_millis(text: &str) -> Option<Timestamp> {
 /// `@4000000050d506482dbdf024`: a TAI64N label, with or without its `@`.
 pub fn parse_tai64n(text: &str) -> Option<Timestamp> {
     let digits = text.strip_prefix('@').unwrap_or(text);
-    if !(digits.len() == 24 || digits.len() == 16) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if digits.len() != 24 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let label = u64::from_str_radix(&digits[..16], 16).ok()?;
-    let nanos = if digits.len() == 24 { u32::from_str_radix(&digits[16..], 16).ok()? } else { 0 };
+    let nanos = u32::from_str_radix(&digits[16..], 16).ok()?;
     // TAI began ten seconds ahead of UTC; Logstash counts no leap seconds since.
     let seconds = i64::try_from(label.checked_sub(1 << 62)?).ok()? - 10;
     (nanos < 1_000_000_000 && seconds < 1 << 40).then(|| Timestamp { secs: seconds, nanos }.truncated_to_millis())

@@ -98,7 +98,7 @@ impl Format {
         match self {
             Format::Unix => match number {
                 Value::Int(seconds) => parse_unix(itoa::Buffer::new().format(*seconds)),
-                _ => parse_unix(&format!("{:.9}", number.as_f64()?)),
+                _ => parse_unix(&number.as_f64()?.to_string()),
             },
             Format::UnixMillis => match number {
                 Value::Int(millis) => parse_unix_millis(itoa::Buffer::new().format(*millis)),
@@ -129,6 +129,10 @@ impl Filter for Date {
             Some(_) => {}
         }
         let moment = self.moment(event, context.now);
+        if moment.is_none() && matches!(self.formats.last(), Some(Format::Tai64n)) {
+            context.reject(event, "no TAI64N label");
+            return;
+        }
         let stored = moment.is_some_and(|moment| event.set(&self.target, moment).is_ok());
         if stored {
             context.matched(event);

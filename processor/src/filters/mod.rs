@@ -5,12 +5,13 @@ use crate::plugin::FilterDefinition;
 mod date;
 mod dissect;
 mod drop;
+mod grok;
 mod json;
 mod mutate;
 
 /// All filters, sorted by name.
 pub static FILTERS: &[FilterDefinition] =
-    &[date::DEFINITION, dissect::DEFINITION, drop::DEFINITION, json::DEFINITION, mutate::DEFINITION];
+    &[date::DEFINITION, dissect::DEFINITION, drop::DEFINITION, grok::DEFINITION, json::DEFINITION, mutate::DEFINITION];
 
 /// The filter of that name.
 pub fn find(name: &str) -> Option<&'static FilterDefinition> {

@@ -40,7 +40,8 @@ impl InputDecoration {
         }
         for (path, template) in &self.add_field {
             let text = template.render_lenient(event);
-            add_value(event, path, Value::String(text));
+            // A field below one that is no map stays unset.
+            let _unset = add_value(event, path, Value::String(text));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use tailrace_common::{Event, FieldPath, Str, Value};
 
-use super::template::Template;
+use super::template::{Template, TemplateError};
 use crate::options::{Options, value_text};
 
 /// The common options of one filter.
@@ -44,49 +44,54 @@ impl Decoration {
         decoration
     }
 
-    /// Applies them to an event. A reference that turns out malformed is left alone.
-    pub fn apply(&self, event: &mut Event) {
+    /// Applies them to an event.
+    ///
+    /// # Errors
+    /// A reference or pattern turned out malformed, or a field cannot be set; what came before it stays done.
+    pub fn apply(&self, event: &mut Event) -> Result<(), TemplateError> {
         if self.idle {
-            return;
+            return Ok(());
         }
         for (name, values) in &self.add_field {
             for value in values {
-                let text = value.render_lenient(event);
-                if let Some(path) = path_of(name, event) {
-                    add_value(event, &path, text.into());
-                }
+                let text = value.render(event)?;
+                let path = path_of(name, event)?;
+                add_value(event, &path, text.into())?;
             }
         }
         for name in &self.remove_field {
-            if let Some(path) = path_of(name, event) {
-                event.remove(&path);
-            }
+            let path = path_of(name, event)?;
+            event.remove(&path);
         }
         for tag in &self.add_tag {
-            let tag = tag.render_lenient(event);
+            let tag = tag.render(event)?;
             event.push_tag(tag);
         }
         for tag in &self.remove_tag {
-            let tag = tag.render_lenient(event);
+            let tag = tag.render(event)?;
             remove_tag(event, &tag);
         }
+        Ok(())
     }
 }
 
-fn path_of(name: &Template, event: &Event) -> Option<FieldPath> {
+fn path_of(name: &Template, event: &Event) -> Result<FieldPath, TemplateError> {
     match name.as_constant_path() {
-        Some(path) => path.clone(),
-        None => FieldPath::parse(&name.render_lenient(event)).ok(),
+        Some(Some(path)) => Ok(path.clone()),
+        _ => {
+            let text = name.render(event)?;
+            FieldPath::parse(&text).map_err(|error| TemplateError(error.to_string()))
+        }
     }
 }
 
 /// `add_field` on a field that exists makes a list of the old and the new; a map becomes the list of its pairs.
-pub fn add_value(event: &mut Event, path: &FieldPath, value: Value) {
+pub fn add_value(event: &mut Event, path: &FieldPath, value: Value) -> Result<(), TemplateError> {
     let combined = match event.get_mut(path) {
         None => value,
         Some(Value::Array(values)) => {
             values.push(value);
-            return;
+            return Ok(());
         }
         Some(Value::Null) => Value::Array(vec![value]),
         Some(Value::Object(object)) => {
@@ -95,8 +100,7 @@ pub fn add_value(event: &mut Event, path: &FieldPath, value: Value) {
         }
         Some(scalar) => Value::Array(vec![scalar.clone(), value]),
     };
-    // A path through a scalar cannot be set; Logstash leaves the event as it is, too.
-    let _unset = event.set(path, combined);
+    event.set(path, combined).map_err(|error| TemplateError(error.to_string()))
 }
 
 fn remove_tag(event: &mut Event, tag: &Str) {

@@ -159,6 +159,8 @@ impl Pass<'_> {
         let mut context = FilterContext {
             now: self.now,
             scratch: &mut self.worker.scratch,
+            id: &node.id,
+            rejected: self.rejected,
             decoration: &node.decoration,
             emitted: &mut self.worker.emitted,
             matched: &mut seen.matched,

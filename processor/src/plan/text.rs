@@ -3,7 +3,7 @@
 use tailrace_common::json;
 use tailrace_common::{Object, Value};
 
-use crate::javahash::sort_as_hash_map;
+use crate::javahash::sort_as_sized_hash_map;
 
 /// As `%{field}` prints a value: lists comma-joined and flattened, maps as JSON, the rest as Java's `toString`.
 pub fn interpolate(value: &Value, out: &mut Vec<u8>) {
@@ -49,7 +49,7 @@ fn java_map(object: &Object, out: &mut Vec<u8>) {
 /// A map as JSON with its keys in the order of a Java HashMap.
 fn hash_ordered_json(object: &Object, out: &mut Vec<u8>) {
     let mut entries: Vec<(String, &Value)> = object.iter().map(|(name, value)| (name.to_string(), value)).collect();
-    sort_as_hash_map(&mut entries);
+    sort_as_sized_hash_map(&mut entries);
     out.push(b'{');
     for (at, (name, value)) in entries.iter().enumerate() {
         if at > 0 {

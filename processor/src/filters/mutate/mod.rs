@@ -120,7 +120,9 @@ impl Filter for Mutate {
                 return;
             }
         }
-        context.matched(event);
+        if context.try_matched(event).is_err() {
+            context.failed(event, &[&self.tag]);
+        }
     }
 }
 

@@ -1,0 +1,296 @@
+//! Filter `grok`: takes text apart by named patterns.
+
+use std::collections::BTreeMap;
+
+use tailrace_common::{Event, FieldPath, Str, Value};
+use tailrace_grok::{Budget, Conversion, Grok, GrokOptions, GrokSet, PatternSet};
+
+use crate::options::{Invalid, Options, value_text};
+use crate::plan::text::ruby_to_s;
+use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
+use crate::settings::files;
+
+pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
+    name: "grok",
+    summary: "Takes text apart by named patterns.",
+    example: "filter { grok { match => { \"message\" => \"%{IP:client} %{WORD:method} %{URIPATHPARAM:path}\" } } }",
+    build,
+};
+
+fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
+    let ecs = options.ecs().enabled();
+    let mut patterns = if ecs { PatternSet::ecs_v1() } else { PatternSet::legacy() };
+    read_pattern_files(&mut options, &mut patterns);
+    for (name, definition) in options.hash("pattern_definitions") {
+        patterns.add(&name, &value_text(&definition));
+    }
+    let grok_options = GrokOptions { named_captures_only: options.boolean("named_captures_only", true), ..GrokOptions::default() };
+    let target = options.field("target");
+    let mut sources = Vec::new();
+    for (field, given) in options.hash("match") {
+        let texts = match given {
+            Value::Array(values) => values.iter().map(value_text).collect(),
+            single => vec![value_text(&single)],
+        };
+        let groks = compile(&mut options, &patterns, &texts, &grok_options);
+        let Some(path) = options.path("match", &field) else { continue };
+        let fields = groks.iter().map(|grok| fields(grok, target.as_ref())).collect();
+        sources.push(Source { path, set: GrokSet::new(groks), fields });
+    }
+    let break_on_match = options.boolean("break_on_match", true);
+    let keep_empty = options.boolean("keep_empty_captures", false);
+    let overwrite = options.fields("overwrite");
+    let tags = if options.is_set("tag_on_failure") { options.strings("tag_on_failure") } else { vec!["_grokparsefailure".into()] };
+    let timeout_tag = options.string("tag_on_timeout").unwrap_or_else(|| "_groktimeout".into());
+    let millis = options.integer("timeout_millis").unwrap_or(30_000);
+    options.one_of("timeout_scope", &["pattern", "event"], "pattern");
+    options.finish()?;
+    let budget = u64::try_from(millis).ok().filter(|millis| *millis > 0).map_or(Budget::UNLIMITED, Budget::millis);
+    Ok(Box::new(GrokFilter { sources, break_on_match, keep_empty, overwrite, tags, timeout_tag, budget }))
+}
+
+/// `patterns_dir`, a folder or a file each, with `patterns_files_glob`.
+fn read_pattern_files(options: &mut Options<'_>, patterns: &mut PatternSet) {
+    let glob = options.string("patterns_files_glob").unwrap_or_else(|| "*".into());
+    for folder in options.strings("patterns_dir") {
+        let address = if std::path::Path::new(&folder).is_dir() { format!("{folder}/{glob}") } else { folder.clone() };
+        let found = files::find(&address).and_then(|files| files.iter().map(|file| files::read(file)).collect::<Result<Vec<_>, _>>());
+        match found {
+            Ok(sources) => sources.iter().for_each(|source| patterns.add_text(&source.name, &source.text)),
+            Err(error) => options.error_at("patterns_dir", error.to_string()),
+        }
+    }
+}
+
+fn compile(options: &mut Options<'_>, patterns: &PatternSet, texts: &[String], grok_options: &GrokOptions) -> Vec<Grok> {
+    let mut groks = Vec::with_capacity(texts.len());
+    for text in texts {
+        match Grok::compile(patterns, text, grok_options) {
+            Ok(grok) => groks.push(grok),
+            Err(error) => options.error_at("match", format!("'{text}': {error}")),
+        }
+    }
+    groks
+}
+
+/// Where the captures of one pattern go.
+fn fields(grok: &Grok, target: Option<&FieldPath>) -> Vec<Field> {
+    // Groups of one name collect into one field.
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let fields = grok.fields().iter().enumerate().map(|(at, field)| {
+        let path = match target {
+            Some(target) => FieldPath::parse(&nested(target, &field.name)),
+            None => FieldPath::parse(&field.name),
+        };
+        let path = path.unwrap_or_else(|_| FieldPath::field(&field.name));
+        Field { path, conversion: field.conversion, first: *first.entry(&field.name).or_insert(at) }
+    });
+    fields.collect()
+}
+
+fn nested(target: &FieldPath, name: &str) -> String {
+    if name.starts_with('[') { format!("{target}{name}") } else { format!("{target}[{name}]") }
+}
+
+struct GrokFilter {
+    sources: Vec<Source>,
+    break_on_match: bool,
+    keep_empty: bool,
+    overwrite: Vec<FieldPath>,
+    tags: Vec<String>,
+    timeout_tag: String,
+    budget: Budget,
+}
+
+/// A field and the patterns that it is matched against.
+struct Source {
+    path: FieldPath,
+    set: GrokSet,
+    /// Per pattern, per capture.
+    fields: Vec<Vec<Field>>,
+}
+
+struct Field {
+    path: FieldPath,
+    conversion: Conversion,
+    /// The first capture of the same name.
+    first: usize,
+}
+
+/// What came of matching.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Matched,
+    Missed,
+    TimedOut,
+}
+
+impl Filter for GrokFilter {
+    fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
+        let mut matched = false;
+        for source in &self.sources {
+            match self.source(source, event, context) {
+                Outcome::Matched => {
+                    matched = true;
+                    if self.break_on_match {
+                        break;
+                    }
+                }
+                Outcome::Missed => {}
+                Outcome::TimedOut => {
+                    context.failed(event, &[&self.timeout_tag]);
+                    return;
+                }
+            }
+        }
+        if matched {
+            context.matched(event);
+        } else {
+            context.failed(event, &self.tags);
+        }
+    }
+}
+
+impl GrokFilter {
+    fn source(&self, source: &Source, event: &mut Event, context: &mut FilterContext<'_>) -> Outcome {
+        let text = match event.get(&source.path) {
+            Some(Value::String(text)) => text.clone(),
+            // A field that is missing is matched as an empty text.
+            None | Some(Value::Null) => Str::new(),
+            Some(Value::Array(values)) => {
+                let texts: Vec<Str> = values.iter().map(text_of).collect();
+                let mut outcome = Outcome::Missed;
+                for text in &texts {
+                    match self.text(source, text, event, context) {
+                        Outcome::Matched => outcome = Outcome::Matched,
+                        Outcome::Missed => {}
+                        Outcome::TimedOut => return Outcome::TimedOut,
+                    }
+                }
+                return outcome;
+            }
+            Some(other) => text_of(other),
+        };
+        self.text(source, &text, event, context)
+    }
+
+    /// Matches one text; with `break_on_match` up to the first pattern, else against all, of which the last decides.
+    fn text(&self, source: &Source, text: &Str, event: &mut Event, context: &mut FilterContext<'_>) -> Outcome {
+        let mut captures = Vec::new();
+        let candidates = source.set.candidates(text.as_bytes());
+        let mut outcome = Outcome::Missed;
+        for (at, grok) in source.set.groks().iter().enumerate() {
+            if !candidates.may_match(at) {
+                outcome = Outcome::Missed;
+                continue;
+            }
+            match grok.captures(text.as_bytes(), context.scratch, self.budget, &mut captures) {
+                Err(_) => return Outcome::TimedOut,
+                Ok(false) => outcome = Outcome::Missed,
+                Ok(true) => {
+                    self.store(&source.fields[at], &captures, text, event);
+                    outcome = Outcome::Matched;
+                    if self.break_on_match {
+                        break;
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    fn store(&self, fields: &[Field], captures: &[Option<(usize, usize)>], text: &Str, event: &mut Event) {
+        for (at, field) in fields.iter().enumerate() {
+            let value = match captures.get(at).copied().flatten() {
+                Some((start, end)) if end > start || self.keep_empty => convert(text.slice(start..end), field.conversion),
+                None if self.keep_empty => Value::Null,
+                _ => continue,
+            };
+            let replaces = field.first == at && self.overwrite.contains(&field.path);
+            self.put(&field.path, value, replaces, event);
+        }
+    }
+
+    /// A field that is not there or null is set; texts and lists collect; anything else keeps what it is.
+    fn put(&self, path: &FieldPath, value: Value, replaces: bool, event: &mut Event) {
+        match event.get_mut(path) {
+            Some(held) if replaces => {
+                *held = value;
+                return;
+            }
+            None | Some(Value::Null) => {}
+            Some(held @ Value::String(_)) => {
+                if matches!(value, Value::String(_)) {
+                    *held = Value::Array(vec![std::mem::take(held), value]);
+                }
+                return;
+            }
+            Some(Value::Array(values)) => {
+                values.push(value);
+                return;
+            }
+            Some(_) => return,
+        }
+        // A field below one that is no map stays unset.
+        let _unset = event.set(path, value);
+    }
+}
+
+fn text_of(value: &Value) -> Str {
+    match value {
+        Value::String(text) => text.clone(),
+        other => Str::from(ruby_to_s(other)),
+    }
+}
+
+/// `:int` and `:float` are Ruby's `to_i` and `to_f`: the number that the text begins with, else zero.
+fn convert(text: Str, conversion: Conversion) -> Value {
+    match conversion {
+        Conversion::None => Value::String(text),
+        Conversion::Int => {
+            let digits = leading_number(&text, false);
+            digits.parse::<num_bigint::BigInt>().map_or(Value::Int(0), Value::from_bigint)
+        }
+        Conversion::Float => Value::Float(leading_number(&text, true).parse().unwrap_or(0.0)),
+    }
+}
+
+/// The digits that a text begins with, underscores between them left out.
+fn leading_number(text: &str, fraction: bool) -> String {
+    let text = text.trim_start_matches(|character: char| character.is_ascii_whitespace());
+    let mut out = String::new();
+    let mut characters = text.chars().peekable();
+    if let Some(sign) = characters.next_if(|sign| matches!(sign, '-' | '+'))
+        && sign == '-'
+    {
+        out.push('-');
+    }
+    let (mut point, mut exponent) = (!fraction, !fraction);
+    while let Some(character) = characters.next() {
+        let digit_follows = characters.peek().is_some_and(char::is_ascii_digit);
+        let after_digit = out.ends_with(|last: char| last.is_ascii_digit());
+        match character {
+            '0'..='9' => out.push(character),
+            '_' if after_digit && digit_follows => {}
+            '.' if !point && after_digit && digit_follows => {
+                point = true;
+                out.push('.');
+            }
+            'e' | 'E' if !exponent && after_digit => {
+                let mut rest = characters.clone();
+                let sign = rest.next_if(|sign| matches!(sign, '-' | '+'));
+                if !rest.peek().is_some_and(char::is_ascii_digit) {
+                    break;
+                }
+                (point, exponent) = (true, true);
+                out.push('e');
+                if let Some(sign) = sign {
+                    out.push(sign);
+                    characters.next();
+                }
+            }
+            _ => break,
+        }
+    }
+    out
+}
