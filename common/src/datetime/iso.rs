@@ -40,11 +40,8 @@ impl Rest<'_> {
 
 fn parse_strict(text: &str, zone: &Zone) -> Option<Timestamp> {
     let mut rest = Rest(text.as_bytes());
-    let date = if matches!(rest.0.first()?, b'T' | b't') {
-        Date { year: 1970, month: 1, day: 1 }
-    } else {
-        date(&mut rest)?
-    };
+    let date =
+        if matches!(rest.0.first()?, b'T' | b't') { Date { year: 1970, month: 1, day: 1 } } else { date(&mut rest)? };
     let (mut second, mut nanos) = (0, 0);
     if rest.take(b'T') {
         if rest.0.first().is_some_and(u8::is_ascii_digit) {
@@ -120,7 +117,8 @@ fn time(rest: &mut Rest<'_>) -> Option<(u32, u32)> {
 }
 
 static WITH_BLANK: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let patterns = ["yyyy-MM-dd HH:mm:ss.SSSZ", "yyyy-MM-dd HH:mm:ss.SSS", "yyyy-MM-dd HH:mm:ss,SSSZ", "yyyy-MM-dd HH:mm:ss,SSS"];
+    let patterns =
+        ["yyyy-MM-dd HH:mm:ss.SSSZ", "yyyy-MM-dd HH:mm:ss.SSS", "yyyy-MM-dd HH:mm:ss,SSSZ", "yyyy-MM-dd HH:mm:ss,SSS"];
     patterns.into_iter().filter_map(|pattern| Pattern::joda(pattern).ok()).collect()
 });
 

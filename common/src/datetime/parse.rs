@@ -46,7 +46,14 @@ impl Pattern {
 
 impl Said {
     /// Reads one field at the start of the text; the bytes taken.
-    fn take(&mut self, field: Field, width: usize, tight: bool, text: &str, context: &ParseContext<'_>) -> Option<usize> {
+    fn take(
+        &mut self,
+        field: Field,
+        width: usize,
+        tight: bool,
+        text: &str,
+        context: &ParseContext<'_>,
+    ) -> Option<usize> {
         let names = context.locale.names();
         match field {
             Field::Month if width >= 3 => {
@@ -77,7 +84,9 @@ impl Said {
                 return self.take_zone((if seconds == 0 { Zone::Utc } else { Zone::Fixed(seconds) }, taken));
             }
             Field::Fraction => return self.take_fraction(width, text),
-            Field::Year | Field::YearOfEra | Field::WeekYear | Field::Century => return self.take_year(field, width, tight, text),
+            Field::Year | Field::YearOfEra | Field::WeekYear | Field::Century => {
+                return self.take_year(field, width, tight, text);
+            }
             _ => {}
         }
         let (number, taken) = digits(text, most_digits(field))?;

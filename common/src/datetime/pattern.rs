@@ -102,7 +102,8 @@ impl Pattern {
 
     /// Whether the pattern says a year.
     pub fn has_year(&self) -> bool {
-        let year = |item: &Item| matches!(item, Item::Field { field: Field::Year | Field::YearOfEra | Field::WeekYear, .. });
+        let year =
+            |item: &Item| matches!(item, Item::Field { field: Field::Year | Field::YearOfEra | Field::WeekYear, .. });
         self.items.iter().any(year)
     }
 
@@ -122,7 +123,10 @@ impl Pattern {
             } else if letter.is_ascii_alphabetic() {
                 let width = letters[at..].iter().take_while(|other| **other == letter).count();
                 let Some(field) = field_of(letter) else {
-                    return failed(format!("'{letter}' is no letter of a date pattern (text is quoted: '{letter}')"), at);
+                    return failed(
+                        format!("'{letter}' is no letter of a date pattern (text is quoted: '{letter}')"),
+                        at,
+                    );
                 };
                 if width > longest(field, dialect) {
                     return failed(format!("too many '{letter}'"), at);
@@ -151,10 +155,22 @@ fn longest(field: Field, dialect: Dialect) -> usize {
     match (dialect, field) {
         (Dialect::Joda, Field::Fraction) => 9,
         (Dialect::Joda, _) => 64,
-        (Dialect::Java, Field::Year | Field::YearOfEra | Field::WeekYear | Field::Nano | Field::NanoOfDay | Field::MilliOfDay) => 19,
+        (
+            Dialect::Java,
+            Field::Year | Field::YearOfEra | Field::WeekYear | Field::Nano | Field::NanoOfDay | Field::MilliOfDay,
+        ) => 19,
         (Dialect::Java, Field::Fraction) => 9,
         (Dialect::Java, Field::DayOfYear) => 3,
-        (Dialect::Java, Field::Month | Field::Quarter | Field::DayOfWeekName | Field::Era | Field::OffsetOrZ | Field::OffsetIso | Field::Offset) => 5,
+        (
+            Dialect::Java,
+            Field::Month
+            | Field::Quarter
+            | Field::DayOfWeekName
+            | Field::Era
+            | Field::OffsetOrZ
+            | Field::OffsetIso
+            | Field::Offset,
+        ) => 5,
         (Dialect::Java, Field::DayOfWeekNumber | Field::ZoneName) => 4,
         (Dialect::Java, Field::HalfOfDay) => 1,
         (Dialect::Java, _) => 2,

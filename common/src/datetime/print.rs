@@ -42,7 +42,9 @@ impl Pattern {
             Field::DayOfYear => i64::from(day_of_year(date)),
             Field::Month if width >= 3 => return name(names.months[date.month as usize - 1], width, out),
             Field::Month => i64::from(date.month),
-            Field::Quarter if width >= 3 => return out.extend_from_slice(format!("Q{}", date.month.div_ceil(3)).as_bytes()),
+            Field::Quarter if width >= 3 => {
+                return out.extend_from_slice(format!("Q{}", date.month.div_ceil(3)).as_bytes());
+            }
             Field::Quarter => i64::from(date.month.div_ceil(3)),
             Field::Day => i64::from(date.day),
             Field::HalfOfDay => return out.extend_from_slice(names.halves[usize::from(hour >= 12)].as_bytes()),
@@ -64,21 +66,27 @@ impl Pattern {
             Field::ZoneName | Field::ZoneId if java => return out.extend_from_slice(b"Z"),
             Field::ZoneName | Field::ZoneId => return out.extend_from_slice(b"UTC"),
             Field::OffsetOrZ => return out.extend_from_slice(b"Z"),
-            Field::OffsetIso => return out.extend_from_slice(match width {
-                1 => b"+00",
-                2 | 4 => b"+0000",
-                _ => b"+00:00",
-            }),
-            Field::Offset if java => return out.extend_from_slice(match width {
-                4 => b"GMT",
-                5 => b"Z",
-                _ => b"+0000",
-            }),
-            Field::Offset => return out.extend_from_slice(match width {
-                1 => b"+0000",
-                2 => b"+00:00",
-                _ => b"UTC",
-            }),
+            Field::OffsetIso => {
+                return out.extend_from_slice(match width {
+                    1 => b"+00",
+                    2 | 4 => b"+0000",
+                    _ => b"+00:00",
+                });
+            }
+            Field::Offset if java => {
+                return out.extend_from_slice(match width {
+                    4 => b"GMT",
+                    5 => b"Z",
+                    _ => b"+0000",
+                });
+            }
+            Field::Offset => {
+                return out.extend_from_slice(match width {
+                    1 => b"+0000",
+                    2 => b"+00:00",
+                    _ => b"UTC",
+                });
+            }
         };
         push_number(number, width, out);
     }

@@ -23,13 +23,26 @@ pub struct UnknownZone(String);
 
 /// Abbreviations that Joda-Time knows, with their offsets in hours; those of the United States where several claim one.
 const ABBREVIATIONS: [(&str, i32); 11] = [
-    ("UT", 0), ("UTC", 0), ("GMT", 0), ("EST", -5), ("EDT", -4), ("CST", -6), ("CDT", -5), ("MST", -7), ("MDT", -6),
-    ("PST", -8), ("PDT", -7),
+    ("UT", 0),
+    ("UTC", 0),
+    ("GMT", 0),
+    ("EST", -5),
+    ("EDT", -4),
+    ("CST", -6),
+    ("CDT", -5),
+    ("MST", -7),
+    ("MDT", -6),
+    ("PST", -8),
+    ("PDT", -7),
 ];
 
 /// Abbreviations that name a zone with daylight saving, as Joda-Time takes them.
-const SHIFTING: [(&str, &str); 4] =
-    [("EST", "America/New_York"), ("CST", "America/Chicago"), ("MST", "America/Denver"), ("PST", "America/Los_Angeles")];
+const SHIFTING: [(&str, &str); 4] = [
+    ("EST", "America/New_York"),
+    ("CST", "America/Chicago"),
+    ("MST", "America/Denver"),
+    ("PST", "America/Los_Angeles"),
+];
 
 impl Zone {
     /// A zone by its IANA name, or an offset such as `+08:00`.
@@ -66,7 +79,15 @@ impl Zone {
             Zone::Named(zone) => {
                 let small = |value: u32| i8::try_from(value).ok();
                 let year = i16::try_from(date.year).ok()?;
-                let clock = DateTime::new(year, small(date.month)?, small(date.day)?, small(hour)?, small(minute)?, small(second)?, 0);
+                let clock = DateTime::new(
+                    year,
+                    small(date.month)?,
+                    small(date.day)?,
+                    small(hour)?,
+                    small(minute)?,
+                    small(second)?,
+                    0,
+                );
                 let offset = match zone.to_ambiguous_timestamp(clock.ok()?).offset() {
                     AmbiguousOffset::Unambiguous { offset } => offset,
                     AmbiguousOffset::Gap { .. } => return None,

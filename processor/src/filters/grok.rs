@@ -24,7 +24,8 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
     for (name, definition) in options.hash("pattern_definitions") {
         patterns.add(&name, &value_text(&definition));
     }
-    let grok_options = GrokOptions { named_captures_only: options.boolean("named_captures_only", true), ..GrokOptions::default() };
+    let grok_options =
+        GrokOptions { named_captures_only: options.boolean("named_captures_only", true), ..GrokOptions::default() };
     let target = options.field("target");
     let mut sources = Vec::new();
     for (field, given) in options.hash("match") {
@@ -40,7 +41,11 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
     let break_on_match = options.boolean("break_on_match", true);
     let keep_empty = options.boolean("keep_empty_captures", false);
     let overwrite = options.fields("overwrite");
-    let tags = if options.is_set("tag_on_failure") { options.strings("tag_on_failure") } else { vec!["_grokparsefailure".into()] };
+    let tags = if options.is_set("tag_on_failure") {
+        options.strings("tag_on_failure")
+    } else {
+        vec!["_grokparsefailure".into()]
+    };
     let timeout_tag = options.string("tag_on_timeout").unwrap_or_else(|| "_groktimeout".into());
     let millis = options.integer("timeout_millis").unwrap_or(30_000);
     options.one_of("timeout_scope", &["pattern", "event"], "pattern");
@@ -54,7 +59,8 @@ fn read_pattern_files(options: &mut Options<'_>, patterns: &mut PatternSet) {
     let glob = options.string("patterns_files_glob").unwrap_or_else(|| "*".into());
     for folder in options.strings("patterns_dir") {
         let address = if std::path::Path::new(&folder).is_dir() { format!("{folder}/{glob}") } else { folder.clone() };
-        let found = files::find(&address).and_then(|files| files.iter().map(|file| files::read(file)).collect::<Result<Vec<_>, _>>());
+        let found = files::find(&address)
+            .and_then(|files| files.iter().map(|file| files::read(file)).collect::<Result<Vec<_>, _>>());
         match found {
             Ok(sources) => sources.iter().for_each(|source| patterns.add_text(&source.name, &source.text)),
             Err(error) => options.error_at("patterns_dir", error.to_string()),
@@ -62,7 +68,12 @@ fn read_pattern_files(options: &mut Options<'_>, patterns: &mut PatternSet) {
     }
 }
 
-fn compile(options: &mut Options<'_>, patterns: &PatternSet, texts: &[String], grok_options: &GrokOptions) -> Vec<Grok> {
+fn compile(
+    options: &mut Options<'_>,
+    patterns: &PatternSet,
+    texts: &[String],
+    grok_options: &GrokOptions,
+) -> Vec<Grok> {
     let mut groks = Vec::with_capacity(texts.len());
     for text in texts {
         match Grok::compile(patterns, text, grok_options) {
@@ -202,7 +213,9 @@ impl GrokFilter {
     fn store(&self, fields: &[Field], captures: &[Option<(usize, usize)>], text: &Str, event: &mut Event) {
         for (at, field) in fields.iter().enumerate() {
             let value = match captures.get(at).copied().flatten() {
-                Some((start, end)) if end > start || self.keep_empty => convert(text.slice(start..end), field.conversion),
+                Some((start, end)) if end > start || self.keep_empty => {
+                    convert(text.slice(start..end), field.conversion)
+                }
                 None if self.keep_empty => Value::Null,
                 _ => continue,
             };

@@ -102,7 +102,8 @@ impl Mapping {
                     }
                     None => {
                         // A plain field of the same pattern begins the text.
-                        let plain = self.stores.iter().find(|store| matches!(&store.kind, Kind::Plain(plain) if plain == path));
+                        let plain =
+                            self.stores.iter().find(|store| matches!(&store.kind, Kind::Plain(plain) if plain == path));
                         let begun = plain.map(|plain| format!("{}{delimiter}{value}", slice(plain.part)));
                         appended.push((path, begun.unwrap_or_else(|| value.to_string())));
                     }
@@ -186,7 +187,8 @@ fn stores(written: &[Written<'_>], before: &[&str]) -> Result<Vec<Store>, Patter
                 appended.push((field.ordinal, Store { part, kind: Kind::Append(path(field.name)?, delimiter.into()) }));
             }
             Some('&') => {
-                let named = written.iter().position(|other| other.name == field.name && matches!(other.sign, None | Some('?')));
+                let named =
+                    written.iter().position(|other| other.name == field.name && matches!(other.sign, None | Some('?')));
                 let named = named.ok_or_else(|| PatternError::Unknown(field.name.into()))?;
                 indirect.push(Store { part, kind: Kind::Indirect(named) });
             }

@@ -41,7 +41,11 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
             conversions.push(Conversion { field, name, to_float });
         }
     }
-    let tags = if options.is_set("tag_on_failure") { options.strings("tag_on_failure") } else { vec!["_dissectfailure".into()] };
+    let tags = if options.is_set("tag_on_failure") {
+        options.strings("tag_on_failure")
+    } else {
+        vec!["_dissectfailure".into()]
+    };
     options.finish()?;
     Ok(Box::new(Dissect { mappings, conversions, tags }))
 }
@@ -91,7 +95,9 @@ impl Conversion {
                 return;
             }
             Some(Value::String(text)) => self.of_text(text),
-            Some(number) => number.as_f64().map(|number| if self.to_float { Value::Float(number) } else { Value::Int(number as i64) }),
+            Some(number) => number
+                .as_f64()
+                .map(|number| if self.to_float { Value::Float(number) } else { Value::Int(number as i64) }),
         };
         match converted {
             // The field is there, so it can be set.

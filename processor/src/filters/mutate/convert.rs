@@ -127,7 +127,8 @@ fn hexadecimal(text: &str) -> Option<BigInt> {
     let text = text.trim();
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let digits = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"))?;
-    let number = BigInt::parse_bytes(digits.as_bytes(), 16).filter(|_| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let number =
+        BigInt::parse_bytes(digits.as_bytes(), 16).filter(|_| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     Some(if negative { -number } else { number })
 }
 

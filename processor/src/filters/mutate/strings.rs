@@ -40,7 +40,10 @@ pub(super) fn stripped(text: &str) -> &str {
 /// Empty parts at the end are left out; one blank as separator splits at runs of blanks.
 pub(super) fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
     let mut parts: Vec<&str> = match separator {
-        " " => text.split(|character: char| matches!(character, ' ' | '\t'..='\r' | '\0')).filter(|part| !part.is_empty()).collect(),
+        " " => text
+            .split(|character: char| matches!(character, ' ' | '\t'..='\r' | '\0'))
+            .filter(|part| !part.is_empty())
+            .collect(),
         "" => text.char_indices().map(|(at, character)| &text[at..at + character.len_utf8()]).collect(),
         separator => text.split(separator).collect(),
     };
