@@ -3,23 +3,28 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, Admin};
+use crate::input::Stop;
 use crate::lang::{ParseOptions, has_errors, render};
 use crate::options::Ecs;
 use crate::pipeline::{Pipeline, PipelineSettings, Running};
+use crate::settings::yaml::{self, Instance, ProcessSettings, Source};
 use crate::settings::{files, variables};
 
-/// Run a Logstash pipeline: inputs, filters, outputs.
+/// Run Logstash pipelines: inputs, filters, outputs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tailrace processor -f /etc/logstash/conf.d
   tailrace processor -t -f 'conf.d/*.conf'
+  tailrace processor --path.settings /etc/logstash
   echo hello | tailrace processor -e 'filter { mutate { add_tag => [\"x\"] } }'
 
 SIGINT and SIGTERM stop the inputs and wait until everything read is delivered; a second one gives up.
@@ -27,44 +32,50 @@ SIGINT and SIGTERM stop the inputs and wait until everything read is delivered; 
 Exit codes: 0 all delivered, 1 failed or given up, 2 wrong usage.")]
 pub struct ProcessorArgs {
     /// Configuration: file, folder or glob; may be given several times.
-    #[arg(
-        short = 'f',
-        long = "path.config",
-        value_name = "FILE|DIR|GLOB",
-        required_unless_present = "string",
-        conflicts_with = "string"
-    )]
+    #[arg(short = 'f', long = "path.config", value_name = "FILE|DIR|GLOB", conflicts_with = "string")]
     files: Vec<String>,
     /// Configuration as text; without input it reads stdin, without output it prints.
     #[arg(short = 'e', long = "config.string", value_name = "TEXT")]
     string: Option<String>,
+    /// Folder of logstash.yml and, without -f and -e, of pipelines.yml.
+    #[arg(long = "path.settings", value_name = "DIR")]
+    settings: Option<PathBuf>,
     /// Check the configuration and exit.
     #[arg(short = 't', long = "config.test_and_exit")]
     test: bool,
     /// Threads that filter and deliver [default: one per core].
     #[arg(short = 'w', long = "pipeline.workers", value_name = "COUNT")]
     workers: Option<usize>,
-    /// Records per batch.
-    #[arg(short = 'b', long = "pipeline.batch.size", value_name = "COUNT", default_value_t = 1000)]
-    batch_size: usize,
-    /// Milliseconds that an input waits for a batch to fill.
-    #[arg(short = 'u', long = "pipeline.batch.delay", value_name = "MS", default_value_t = 50)]
-    batch_delay: u64,
-    /// Name of the pipeline.
-    #[arg(long = "pipeline.id", value_name = "ID", default_value = "main")]
-    id: String,
-    /// Shapes of documents: disabled, v1 or v8.
-    #[arg(long = "pipeline.ecs_compatibility", value_name = "MODE", default_value = "v8", value_parser = ecs)]
-    ecs: Ecs,
-    /// Folder for data, such as dead letters.
-    #[arg(long = "path.data", value_name = "DIR", default_value = "data")]
-    data: PathBuf,
+    /// Records per batch [default: 1000].
+    #[arg(short = 'b', long = "pipeline.batch.size", value_name = "COUNT")]
+    batch_size: Option<usize>,
+    /// Milliseconds that an input waits for a batch to fill [default: 50].
+    #[arg(short = 'u', long = "pipeline.batch.delay", value_name = "MS")]
+    batch_delay: Option<u64>,
+    /// Name of the pipeline [default: main].
+    #[arg(long = "pipeline.id", value_name = "ID")]
+    id: Option<String>,
+    /// Shapes of documents: disabled, v1 or v8 [default: v8].
+    #[arg(long = "pipeline.ecs_compatibility", value_name = "MODE", value_parser = ecs)]
+    ecs: Option<Ecs>,
+    /// Folder for data, such as dead letters and positions [default: data].
+    #[arg(long = "path.data", value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Process escapes such as \n in quoted text.
     #[arg(long = "config.support_escapes")]
     support_escapes: bool,
-    /// How much is logged: error, warn, info, debug, trace.
-    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
-    log_level: String,
+    /// Serve numbers and health over HTTP: true or false [default: true].
+    #[arg(long = "api.enabled", value_name = "BOOL")]
+    api: Option<bool>,
+    /// Address of that [default: 127.0.0.1].
+    #[arg(long = "api.http.host", value_name = "HOST")]
+    api_host: Option<String>,
+    /// Port of that; the next free one is taken [default: 9600].
+    #[arg(long = "api.http.port", value_name = "PORT")]
+    api_port: Option<u16>,
+    /// How much is logged: error, warn, info, debug, trace [default: info].
+    #[arg(long = "log.level", value_name = "LEVEL")]
+    log_level: Option<String>,
 }
 
 fn ecs(text: &str) -> Result<Ecs, String> {
@@ -72,77 +83,144 @@ fn ecs(text: &str) -> Result<Ecs, String> {
 }
 
 impl ProcessorArgs {
-    /// Runs the pipeline to its end.
+    /// Runs the pipelines to their end.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        tailrace_common::telemetry::init(&self.log_level)?;
-        let options = ParseOptions { support_escapes: self.support_escapes };
-        let (config, mut findings) = match &self.string {
-            Some(text) => files::from_string(text, options),
-            None => files::load(&self.files, options)?,
-        };
-        let settings = self.settings();
-        let expand = |text: &str| variables::expand(text, &variables::environment);
-        let pipeline = Pipeline::compile(&config, &settings, &expand, &mut findings);
-        let colours = render::Colours(io::stderr().is_terminal());
-        for finding in &findings {
-            write!(io::stderr(), "{}", render::human(finding, colours))?;
+        let mut process = ProcessSettings::new(PipelineSettings::default());
+        if let Some(folder) = &self.settings {
+            process = process.read(folder)?;
         }
-        if has_errors(&findings) {
-            return Ok(ExitCode::FAILURE);
-        }
+        self.overrule(&mut process);
+        tailrace_common::telemetry::init(process.log_level.as_deref().unwrap_or("info"))?;
+        let instances = self.instances(&process)?;
+        let Some(pipelines) = compile(&instances)? else { return Ok(ExitCode::FAILURE) };
         if self.test {
             println!("Configuration OK");
             return Ok(ExitCode::SUCCESS);
         }
-        let running = pipeline.start(&settings)?;
-        tracing::info!(pipeline = settings.id, workers = settings.workers, "pipeline started");
-        wait(running)
+        let bus = &process.defaults.settings.bus;
+        bus.set_starting(true);
+        let mut running = Vec::new();
+        for (pipeline, instance) in pipelines.into_iter().zip(&instances) {
+            running.push(pipeline.start(&instance.settings)?);
+            tracing::info!(pipeline = instance.settings.id, workers = instance.settings.workers, "pipeline started");
+        }
+        bus.set_starting(false);
+        wait(running, process.api)
     }
 
-    fn settings(&self) -> PipelineSettings {
-        let defaults = PipelineSettings::default();
-        PipelineSettings {
-            id: self.id.clone(),
-            workers: self.workers.unwrap_or(defaults.workers).max(1),
-            batch_size: self.batch_size,
-            batch_delay: Duration::from_millis(self.batch_delay),
-            ecs: self.ecs,
-            data: self.data.clone(),
-            dead_letters: self.data.join("dead_letter_queue"),
-            ..defaults
+    /// What is given on the command line wins over the files.
+    fn overrule(&self, process: &mut ProcessSettings) {
+        let Instance { settings, source, support_escapes } = &mut process.defaults;
+        if let Some(data) = &self.data {
+            settings.data.clone_from(data);
+            settings.dead_letters = data.join("dead_letter_queue");
+        }
+        if let Some(id) = &self.id {
+            settings.id.clone_from(id);
+        }
+        settings.workers = self.workers.unwrap_or(settings.workers).max(1);
+        settings.batch_size = self.batch_size.unwrap_or(settings.batch_size).max(1);
+        settings.batch_delay = self.batch_delay.map_or(settings.batch_delay, Duration::from_millis);
+        settings.ecs = self.ecs.unwrap_or(settings.ecs);
+        *support_escapes |= self.support_escapes;
+        if let Some(text) = &self.string {
+            *source = Some(Source::Text(text.clone()));
+        } else if !self.files.is_empty() {
+            *source = Some(Source::Files(self.files.clone()));
+        }
+        let enabled = self.api.unwrap_or(process.api.is_some());
+        let (host, port) = process.api.take().unwrap_or_else(|| ("127.0.0.1".into(), 9600));
+        let address = (self.api_host.clone().unwrap_or(host), self.api_port.unwrap_or(port));
+        process.api = enabled.then_some(address);
+        if self.log_level.is_some() {
+            process.log_level.clone_from(&self.log_level);
+        }
+    }
+
+    /// The one pipeline of the command line or of logstash.yml, else those of pipelines.yml.
+    fn instances(&self, process: &ProcessSettings) -> anyhow::Result<Vec<Instance>> {
+        match (&process.defaults.source, &self.settings) {
+            (Some(_), _) => Ok(vec![process.defaults.clone()]),
+            (None, Some(folder)) => Ok(yaml::read_pipelines(folder, &process.defaults)?),
+            (None, None) => bail!("nothing to run: give -f FILE, -e TEXT or --path.settings DIR"),
         }
     }
 }
 
+/// Compiles all; prints what was found; `None` when there are errors.
+fn compile(instances: &[Instance]) -> anyhow::Result<Option<Vec<Pipeline>>> {
+    let expand = |text: &str| variables::expand(text, &variables::environment);
+    let colours = render::Colours(io::stderr().is_terminal());
+    let (mut pipelines, mut failed) = (Vec::new(), false);
+    for instance in instances {
+        let options = ParseOptions { support_escapes: instance.support_escapes };
+        let (config, mut findings) = match &instance.source {
+            Some(Source::Text(text)) => files::from_string(text, options),
+            Some(Source::Files(files)) => files::load(files, options)?,
+            None => continue,
+        };
+        pipelines.push(Pipeline::compile(&config, &instance.settings, &expand, &mut findings));
+        for finding in &findings {
+            write!(io::stderr(), "{}", render::human(finding, colours))?;
+        }
+        failed |= has_errors(&findings);
+    }
+    Ok((!failed).then_some(pipelines))
+}
+
 /// Waits for the end of the inputs or a signal, and for the delivery of the rest.
-fn wait(running: Running) -> anyhow::Result<ExitCode> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch for signals")?;
+fn wait(running: Vec<Running>, api: Option<(String, u16)>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot watch for signals")?;
     let delivered = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let stopping = Stop::default();
+        if let Some((host, port)) = api {
+            serve_admin(&host, port, &running, stopping.clone()).await?;
+        }
+        let ended = || running.iter().all(Running::inputs_ended);
         let mut tick = tokio::time::interval(Duration::from_millis(20));
-        while !running.inputs_ended() {
+        while !ended() {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = tick.tick() => {}
             }
         }
-        if !running.inputs_ended() {
+        if !ended() {
             tracing::info!("stopping: waiting for what is on the way; a second signal gives up");
         }
-        running.stop();
-        let give_up = running.abandon_handle();
-        let joined = tokio::task::spawn_blocking(move || running.join());
+        stopping.set();
+        running.iter().for_each(Running::stop);
+        let give_up: Vec<Stop> = running.iter().map(Running::abandon_handle).collect();
+        let joined = tokio::task::spawn_blocking(move || join_all(running));
         tokio::pin!(joined);
         loop {
             tokio::select! {
                 joined = &mut joined => return anyhow::Ok(joined?),
-                _ = terminate.recv() => give_up.set(),
-                _ = interrupt.recv() => give_up.set(),
+                _ = terminate.recv() => give_up.iter().for_each(Stop::set),
+                _ = interrupt.recv() => give_up.iter().for_each(Stop::set),
             }
         }
     })?;
     Ok(if delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Waits for all side by side: those that others send to end last.
+fn join_all(running: Vec<Running>) -> bool {
+    let joins: Vec<_> = running.into_iter().map(|running| std::thread::spawn(move || running.join())).collect();
+    joins.into_iter().map(|join| join.join().unwrap_or(false)).fold(true, |all, one| all && one)
+}
+
+async fn serve_admin(host: &str, port: u16, running: &[Running], stopping: Stop) -> anyhow::Result<()> {
+    let listener = admin::bind(host, port).await.with_context(|| format!("cannot listen on {host}:{port}"))?;
+    tracing::info!(address = %listener.local_addr()?, "serving /metrics, /health and /_node/stats");
+    let monitors = running.iter().map(Running::monitor).collect();
+    tokio::spawn(async move {
+        if let Err(error) = admin::serve(listener, Arc::new(Admin::new(monitors, stopping))).await {
+            tracing::error!(%error, "the HTTP interface has ended");
+        }
+    });
+    Ok(())
 }

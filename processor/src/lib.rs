@@ -1,5 +1,6 @@
 //! Tailrace's processor: runs Logstash pipelines, from Kafka to Elasticsearch.
 
+pub mod admin;
 pub mod cli;
 pub mod codec;
 pub mod delivery;

@@ -510,7 +510,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let split = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let number: f64 = digits.parse().ok()?;

@@ -123,6 +123,11 @@ impl DeadLetters {
         self.written.load(Ordering::Relaxed)
     }
 
+    /// Bytes of all dead letters that are kept.
+    pub fn bytes(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).total_bytes
+    }
+
     /// Events dropped since the start because the folder was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 use tailrace_common::{Event, Timestamp};
 
-use crate::delivery::Lease;
+use crate::delivery::{Bus, Lease};
 use crate::options::{Invalid, Options};
 use crate::pipeline::PipelineSettings;
 use crate::plugin::BuildContext;
@@ -20,6 +20,7 @@ mod generator;
 mod heartbeat;
 mod kafka;
 mod net;
+mod pipeline;
 mod stdin;
 mod tcp;
 mod texts;
@@ -62,6 +63,7 @@ pub static INPUTS: &[InputDefinition] = &[
     generator::DEFINITION,
     heartbeat::DEFINITION,
     kafka::DEFINITION,
+    pipeline::DEFINITION,
     stdin::DEFINITION,
     tcp::DEFINITION,
     udp::DEFINITION,
@@ -100,6 +102,8 @@ pub struct Feed {
     sender: Sender<Batch>,
     stop: Stop,
     closed: Arc<AtomicBool>,
+    /// Records handed over by this input.
+    received: Arc<AtomicU64>,
     /// `pipeline.batch.size`: records per batch.
     pub batch_size: usize,
     /// `pipeline.batch.delay`: how long an input waits for a batch to fill.
@@ -108,6 +112,8 @@ pub struct Feed {
     pub data: PathBuf,
     /// How long an input that stops waits for what is on the way.
     pub drain: Duration,
+    /// The other pipelines of this process.
+    pub bus: Arc<Bus>,
 }
 
 /// The pipeline is gone or about to go.
@@ -122,23 +128,42 @@ impl Feed {
             sender,
             stop,
             closed: Arc::default(),
+            received: Arc::default(),
             batch_size: settings.batch_size.max(1),
             batch_delay: settings.batch_delay,
             data: settings.data.clone(),
             drain: settings.drain,
+            bus: settings.bus.clone(),
         };
         (feed, receiver)
     }
 
+    /// The feed of one input, with a counter of its own.
+    pub fn counting(mut self, received: Arc<AtomicU64>) -> Feed {
+        self.received = received;
+        self
+    }
+
+    fn count(&self, records: usize) {
+        self.received.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
     /// Hands a batch over; waits while the workers are busy.
     pub fn send(&self, batch: Batch) -> Result<(), Stopped> {
-        self.sender.send(batch).map_err(|_| Stopped)
+        let count = batch.count;
+        self.sender.send(batch).map_err(|_| Stopped)?;
+        self.count(count);
+        Ok(())
     }
 
     /// Hands a batch over unless the workers are busy; then it comes back.
     pub fn offer(&self, batch: Batch) -> Result<(), Batch> {
+        let count = batch.count;
         match self.sender.send_timeout(batch, Duration::from_millis(5)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.count(count);
+                Ok(())
+            }
             Err(error) => {
                 self.closed.store(matches!(error, SendTimeoutError::Disconnected(_)), Ordering::Relaxed);
                 Err(error.into_inner())
@@ -148,8 +173,12 @@ impl Feed {
 
     /// Hands a batch over if the workers have room for it now; else it comes back.
     pub fn try_send(&self, batch: Batch) -> Result<Option<Batch>, Stopped> {
+        let count = batch.count;
         match self.sender.try_send(batch) {
-            Ok(()) => Ok(None),
+            Ok(()) => {
+                self.count(count);
+                Ok(None)
+            }
             Err(TrySendError::Full(batch)) => Ok(Some(batch)),
             Err(TrySendError::Disconnected(_)) => Err(Stopped),
         }

@@ -4,7 +4,7 @@ use tailrace_common::Event;
 
 use std::sync::Arc;
 
-use crate::delivery::{DeadLetters, Share};
+use crate::delivery::{Bus, DeadLetters, Share};
 use crate::input::Stop;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
@@ -13,6 +13,7 @@ mod elasticsearch;
 mod file;
 mod local;
 mod null;
+mod pipeline;
 mod socket;
 mod stdout;
 
@@ -43,6 +44,8 @@ pub struct Services {
     pub abandon: Stop,
     /// Counts events that are safe.
     pub delivered: Arc<std::sync::atomic::AtomicU64>,
+    /// The other pipelines of this process.
+    pub bus: Arc<Bus>,
 }
 
 impl Services {
@@ -76,6 +79,7 @@ pub static OUTPUTS: &[OutputDefinition] = &[
     file::DEFINITION,
     local::DEFINITION,
     null::DEFINITION,
+    pipeline::DEFINITION,
     stdout::DEFINITION,
     socket::TCP,
     socket::UDP,

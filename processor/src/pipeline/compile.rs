@@ -1,6 +1,8 @@
 //! All sections of a configuration, compiled.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tailrace_common::Clock;
 
@@ -17,17 +19,31 @@ use crate::plugin::BuildContext;
 
 /// A pipeline, ready to start.
 pub struct Pipeline {
-    pub(super) inputs: Vec<(String, Box<dyn Input>)>,
+    pub(super) inputs: Vec<InputNode>,
     pub(super) filters: FilterPlan,
     pub(super) outputs: Vec<OutputNode>,
     /// The output sections; plugins stand for their place in `outputs`.
     pub(super) routes: Vec<Node<usize>>,
 }
 
+/// One input.
+pub(super) struct InputNode {
+    pub(super) id: String,
+    pub(super) name: &'static str,
+    pub(super) input: Box<dyn Input>,
+}
+
 /// One output.
 pub(super) struct OutputNode {
     pub(super) id: String,
+    pub(super) name: &'static str,
     pub(super) output: Box<dyn Output>,
+    /// Events that it was given.
+    pub(super) given: AtomicU64,
+    /// Events that it has made safe.
+    pub(super) delivered: Arc<AtomicU64>,
+    /// Time that workers spent in it.
+    pub(super) nanos: AtomicU64,
 }
 
 impl Pipeline {
@@ -91,18 +107,14 @@ fn flatten<T>(nodes: Vec<Node<T>>, plugins: &mut Vec<T>) {
     }
 }
 
-fn input_node(
-    plugin: &Plugin,
-    build: &BuildContext<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<(String, Box<dyn Input>)> {
+fn input_node(plugin: &Plugin, build: &BuildContext<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputNode> {
     let Some(definition) = input::find(&plugin.name) else {
         diagnostics.push(unknown_plugin(plugin, "input", input::INPUTS.iter().map(|known| known.name)));
         return None;
     };
     let options = Options::new(plugin, build.ecs, build.expand, diagnostics);
     let id = options.id().unwrap_or_else(|| automatic_id(plugin));
-    (definition.build)(options, build).ok().map(|input| (id, input))
+    (definition.build)(options, build).ok().map(|input| InputNode { id, name: definition.name, input })
 }
 
 fn output_node(plugin: &Plugin, build: &BuildContext<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<OutputNode> {
@@ -112,5 +124,12 @@ fn output_node(plugin: &Plugin, build: &BuildContext<'_>, diagnostics: &mut Vec<
     };
     let options = Options::new(plugin, build.ecs, build.expand, diagnostics);
     let id = options.id().unwrap_or_else(|| automatic_id(plugin));
-    (definition.build)(options, build).ok().map(|output| OutputNode { id, output })
+    (definition.build)(options, build).ok().map(|output| OutputNode {
+        id,
+        name: definition.name,
+        output,
+        given: AtomicU64::new(0),
+        delivered: Arc::default(),
+        nanos: AtomicU64::new(0),
+    })
 }

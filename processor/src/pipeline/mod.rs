@@ -1,15 +1,19 @@
 //! A pipeline: a configuration compiled whole, and running.
 
 mod compile;
+mod monitor;
 mod running;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use compile::Pipeline;
-pub use running::{Running, StartError, Stats};
+pub use monitor::{Monitor, PluginStats, Stats};
+pub use running::{Running, StartError};
 
+use crate::delivery::Bus;
 use crate::options::Ecs;
 
 /// How a pipeline runs; the names are those of logstash.yml.
@@ -35,6 +39,8 @@ pub struct PipelineSettings {
     pub drain: Duration,
     /// The zone of the host, an IANA name.
     pub timezone: String,
+    /// The other pipelines of this process.
+    pub bus: Arc<Bus>,
 }
 
 impl Default for PipelineSettings {
@@ -50,6 +56,7 @@ impl Default for PipelineSettings {
             dead_letter_bytes: 1 << 30,
             drain: Duration::from_secs(30),
             timezone: "UTC".into(),
+            bus: Arc::default(),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
+use super::monitor::{Monitor, Stats};
 use super::worker::{Hands, Shared};
 use super::{Pipeline, PipelineSettings};
 use crate::delivery::DeadLetters;
@@ -41,21 +42,6 @@ pub enum StartError {
     Thread(#[from] io::Error),
 }
 
-/// Where a pipeline stands, counted since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Events that came in.
-    pub received: u64,
-    /// Events that came out of the filters.
-    pub filtered: u64,
-    /// Events that outputs have made safe.
-    pub delivered: u64,
-    /// Events in the dead letters.
-    pub dead_letters: u64,
-    /// Events dropped because the dead letters are full.
-    pub dropped: u64,
-}
-
 /// A pipeline at work.
 pub struct Running {
     shared: Arc<Shared>,
@@ -74,9 +60,14 @@ impl Pipeline {
         let letters = DeadLetters::open(&folder, settings.dead_letter_bytes)
             .map_err(|source| StartError::DeadLetters { path: folder.display().to_string(), source })?;
         let (stop, abandon) = (Stop::default(), Stop::default());
-        let services =
-            Services { dead_letters: Arc::new(letters), abandon: abandon.clone(), delivered: Arc::default() };
+        let services = Services {
+            dead_letters: Arc::new(letters),
+            abandon: abandon.clone(),
+            delivered: Arc::default(),
+            bus: settings.bus.clone(),
+        };
         for node in &self.outputs {
+            let services = Services { delivered: node.delivered.clone(), ..services.clone() };
             node.output.start(&services).map_err(|source| StartError::Output { id: node.id.clone(), source })?;
         }
         let shared = Arc::new(Shared {
@@ -87,8 +78,13 @@ impl Pipeline {
             services,
             received: AtomicU64::new(0),
             filtered: AtomicU64::new(0),
+            busy_nanos: AtomicU64::new(0),
+            inputs: self.inputs.iter().map(|node| (node.id.clone(), node.name, Arc::default())).collect(),
+            workers: settings.workers.max(1),
+            batch_size: settings.batch_size.max(1),
+            batch_delay: settings.batch_delay,
         });
-        let workers = settings.workers.max(1);
+        let workers = shared.workers;
         let (feed, batches) = Feed::new(workers * 2, stop.clone(), settings);
         let mut running = Running {
             shared,
@@ -101,8 +97,9 @@ impl Pipeline {
         };
         running.start_workers(workers, &batches)?;
         running.start_flusher()?;
-        for (id, input) in self.inputs {
-            running.start_input(id, input, feed.clone())?;
+        for (number, node) in self.inputs.into_iter().enumerate() {
+            let received = running.shared.inputs[number].2.clone();
+            running.start_input(node.id, node.input, feed.clone().counting(received))?;
         }
         Ok(running)
     }
@@ -147,14 +144,12 @@ impl Running {
 
     /// Where it stands.
     pub fn stats(&self) -> Stats {
-        let services = &self.shared.services;
-        Stats {
-            received: self.shared.received.load(Ordering::Relaxed),
-            filtered: self.shared.filtered.load(Ordering::Relaxed),
-            delivered: services.delivered.load(Ordering::Relaxed),
-            dead_letters: services.dead_letters.written(),
-            dropped: services.dead_letters.dropped(),
-        }
+        self.shared.stats()
+    }
+
+    /// Its numbers, also while [`Running::join`] waits.
+    pub fn monitor(&self) -> Monitor {
+        Monitor(self.shared.clone())
     }
 
     /// Whether all inputs have come to their end by themselves.

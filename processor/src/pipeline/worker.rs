@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use tailrace_common::{Event, Timestamp};
@@ -23,6 +24,13 @@ pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) received: AtomicU64,
     pub(super) filtered: AtomicU64,
+    /// Time that workers spent on batches.
+    pub(super) busy_nanos: AtomicU64,
+    /// Each input's id, name, and records handed over.
+    pub(super) inputs: Vec<(String, &'static str, Arc<AtomicU64>)>,
+    pub(super) workers: usize,
+    pub(super) batch_size: usize,
+    pub(super) batch_delay: Duration,
 }
 
 /// What a worker keeps between batches.
@@ -37,11 +45,13 @@ impl Shared {
     pub(super) fn work(&self, batches: &Receiver<Batch>) {
         let mut hands = Hands::default();
         for batch in batches {
-            let now = Timestamp::now();
+            let (now, started) = (Timestamp::now(), Instant::now());
             let events = batch.records.events(now);
             self.received.fetch_add(events.len() as u64, Ordering::Relaxed);
             let filtered = self.filters.run(events, &mut hands.filters, now);
             self.deliver(filtered, batch.lease, &mut hands);
+            let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.busy_nanos.fetch_add(nanos, Ordering::Relaxed);
         }
     }
 
@@ -74,7 +84,11 @@ impl Shared {
         }
         for (node, events) in self.outputs.iter().zip(parts) {
             if !events.is_empty() {
+                let started = Instant::now();
                 node.output.write(&events, lease.share());
+                node.given.fetch_add(events.len() as u64, Ordering::Relaxed);
+                let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                node.nanos.fetch_add(nanos, Ordering::Relaxed);
             }
         }
         lease.close();

@@ -84,7 +84,7 @@ fn filter_node(plugin: &Plugin, build: &BuildContext<'_>, diagnostics: &mut Vec<
 /// The id of a plugin without one: its name and place.
 pub fn automatic_id(plugin: &Plugin) -> String {
     let position = plugin.span.position();
-    format!("{}@{}:{}", plugin.name, plugin.span.source.name, position.line)
+    format!("{}@{}:{}:{}", plugin.name, plugin.span.source.name, position.line, position.column)
 }
 
 /// The error for a plugin that does not exist here.

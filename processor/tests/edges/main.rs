@@ -4,5 +4,6 @@
 
 mod beats;
 mod files;
+mod pipelines;
 mod sockets;
 mod support;

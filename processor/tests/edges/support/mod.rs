@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tailrace_processor::delivery::Bus;
 use tailrace_processor::lang::{ParseOptions, has_errors, render};
 use tailrace_processor::pipeline::{Pipeline, PipelineSettings, Running};
 use tailrace_processor::settings::{files, variables};
@@ -13,12 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts a pipeline; its data goes below `folder`.
 pub(crate) fn start(text: &str, folder: &Path) -> Running {
+    start_on(text, folder, &Arc::default())
+}
+
+/// Starts a pipeline among others.
+pub(crate) fn start_on(text: &str, folder: &Path, bus: &Arc<Bus>) -> Running {
     let (config, mut findings) = files::from_string(text, ParseOptions::default());
     let settings = PipelineSettings {
         workers: 2,
         data: folder.to_path_buf(),
         dead_letters: folder.join("dead_letter_queue"),
         drain: Duration::from_secs(10),
+        bus: bus.clone(),
         ..PipelineSettings::default()
     };
     let expand = |text: &str| variables::expand(text, &variables::environment);
