@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tailrace_agent::cli::AgentArgs;
 use tailrace_processor::cli::ProcessorArgs;
 use tailrace_processor::tune::check::CheckArgs;
 use tailrace_processor::tune::test::TestArgs;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tail logs and send them on, as filebeat.yml says.
+    Agent(Box<AgentArgs>),
     /// Run a Logstash pipeline: inputs, filters, outputs.
     Processor(Box<ProcessorArgs>),
     /// Search the documents that `tailrace quickstart` indexed.
@@ -45,6 +48,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Agent(args) => args.run(),
             Command::Processor(args) => args.run(),
             Command::Search(args) => args.run(),
             Command::Check(args) => args.run(),

@@ -1,6 +1,14 @@
 //! Tailrace's agent: finds and follows log files, decodes their lines, and sends Filebeat's documents onwards.
 
+pub mod cli;
+pub mod config;
 pub mod decode;
+pub mod discover;
+pub mod document;
 pub mod engine;
+pub mod enrich;
+pub mod output;
 pub mod pipeline;
+pub mod registry;
+pub mod run;
 pub mod tail;

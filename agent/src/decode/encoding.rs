@@ -24,6 +24,29 @@ impl TextEncoding {
         };
         Some(TextEncoding::Other(encoding))
     }
+
+    /// Text in this encoding, and how many bytes a character takes at least.
+    pub fn encode(self, text: &str) -> (Vec<u8>, usize) {
+        match self {
+            TextEncoding::Plain => (text.as_bytes().to_vec(), 1),
+            TextEncoding::Other(encoding) if encoding == encoding_rs::UTF_16BE => {
+                (text.encode_utf16().flat_map(u16::to_be_bytes).collect(), 2)
+            }
+            TextEncoding::Other(encoding) if encoding == encoding_rs::UTF_16LE => {
+                (text.encode_utf16().flat_map(u16::to_le_bytes).collect(), 2)
+            }
+            TextEncoding::Other(encoding) => (encoding.encode(text).0.into_owned(), 1),
+        }
+    }
+
+    /// Bytes as text; what is not valid becomes U+FFFD. `is_start` takes a byte order mark away.
+    pub fn decode(self, bytes: &[u8], is_start: bool) -> String {
+        match self {
+            TextEncoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
+            TextEncoding::Other(encoding) if is_start => encoding.decode_with_bom_removal(bytes).0.into_owned(),
+            TextEncoding::Other(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
+        }
+    }
 }
 
 /// `line_terminator`: what ends a line.

@@ -1,10 +1,20 @@
 //! Lines become entries: container formats, multiline, ndjson, syslog, filters. No IO, no clock of its own.
 
+mod chain;
+mod container;
+pub mod cri;
+pub mod docker;
 pub mod encoding;
+mod gojson;
+mod multiline;
 pub mod ndjson;
 pub mod pattern;
+mod pending;
 pub mod settings;
 pub mod syslog;
+mod timestamp;
+mod trace;
 
+pub use chain::{Decoder, Now, Output, RawLine};
 pub use encoding::{LineTerminator, TextEncoding};
 pub use pattern::Pattern;

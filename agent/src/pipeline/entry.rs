@@ -59,6 +59,9 @@ impl Flags {
     pub const MULTILINE: Flags = Flags(2);
     /// A container's piece whose rest did not come in time, or a line sent without its line end.
     pub const PARTIAL: Flags = Flags(4);
+    /// A docker line whose text ended with a line end, which the message leaves out. It tells docker's empty line
+    /// (Filebeat writes an empty `message`) from CRI's (no `message` at all).
+    pub const NEWLINE: Flags = Flags(16);
     /// No line of the file but the report of a loss, see [`Extra::loss`].
     pub const LOSS: Flags = Flags(8);
 

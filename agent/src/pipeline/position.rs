@@ -99,7 +99,6 @@ impl Position {
 }
 
 #[cfg(test)]
-#[allow(clippy::single_range_in_vec_init, reason = "sets of one range")]
 mod tests {
     use proptest::prelude::*;
 

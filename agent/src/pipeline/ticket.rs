@@ -105,6 +105,11 @@ impl Acks {
         self.0.lock().files.get(&key).map_or(0, |file| file.next - file.done)
     }
 
+    /// How many batches of all files are issued and not yet covered by their committed positions.
+    pub fn total_outstanding(&self) -> u64 {
+        self.0.lock().files.values().map(|file| file.next - file.done).sum()
+    }
+
     /// The position up to which a file is acknowledged without a gap, once anything was.
     pub fn committed(&self, key: FileKey) -> Option<Position> {
         self.0.lock().files.get(&key)?.committed.clone()

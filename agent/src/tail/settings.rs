@@ -46,6 +46,11 @@ impl InputKind {
         }
     }
 
+    /// Whether its documents say who the file is (`log.file.inode`, `device_id`, `fingerprint`).
+    pub fn has_file_identity(self) -> bool {
+        self == InputKind::Filestream
+    }
+
     /// Whether it reads files found by `paths`.
     pub fn reads_files(self) -> bool {
         matches!(self, InputKind::Filestream | InputKind::Container | InputKind::Log)

@@ -1,10 +1,25 @@
 //! Runs the inputs: finds files, reads them, hands batches to the outlet, and saves positions behind acknowledgements.
 
+mod commits;
+mod copies;
+mod discovery;
+mod files;
+mod reader;
+mod reading;
+mod truncation;
+mod waker;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_channel::Sender;
+
+use self::reader::Reader;
+use self::waker::Waker;
 use crate::pipeline::Outlet;
+use crate::registry::{RegistryError, Store};
 use crate::tail::settings::InputSettings;
 
 /// How the engine runs.
@@ -37,6 +52,9 @@ impl Default for EngineOptions {
 /// Why the engine could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// The registry could not be opened.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Threads, pipes or inotify could not be had.
     #[error("could not start the reader: {0}")]
     Start(#[source] std::io::Error),
@@ -100,10 +118,13 @@ pub struct Stats {
     pub bytes_in_flight: u64,
 }
 
-/// A running engine. Dropping it stops reading without waiting for acknowledgements.
+/// A running engine. Dropped, it stops reading without waiting for acknowledgements.
 #[derive(Debug)]
 pub struct EngineHandle {
-    _outlet: Outlet,
+    commands: Sender<Command>,
+    waker: Waker,
+    done: Arc<Done>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// How a stop went.
@@ -113,6 +134,35 @@ pub enum Drained {
     All,
     /// The deadline came first; so many batches will be read again.
     Left(u64),
+}
+
+/// What the handle asks of the reader's thread.
+enum Command {
+    Reload(Vec<Arc<InputSettings>>),
+    Stop(Duration, Sender<Drained>),
+    Stats(Sender<Stats>),
+    Abandon,
+}
+
+/// Whether everything is read and acknowledged.
+#[derive(Debug, Default)]
+struct Done {
+    state: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Done {
+    fn set(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> bool {
+        let guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let timeout = timeout.unwrap_or(Duration::from_secs(1 << 40));
+        let waited = self.changed.wait_timeout_while(guard, timeout, |done| !*done);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// The reader of all inputs.
@@ -125,33 +175,74 @@ impl Engine {
     /// # Errors
     /// When the registry cannot be opened or the reader not be started.
     pub fn start(
-        _inputs: Vec<Arc<InputSettings>>,
-        _registry: &Path,
+        inputs: Vec<Arc<InputSettings>>,
+        registry: &Path,
         outlet: Outlet,
-        _options: EngineOptions,
+        options: EngineOptions,
     ) -> Result<EngineHandle, EngineError> {
-        Ok(EngineHandle { _outlet: outlet })
+        let store = Store::open(registry, options.registry_permissions)?;
+        let waker = Waker::new().map_err(|error| EngineError::Start(error.into()))?;
+        let (commands, inbox) = crossbeam_channel::unbounded();
+        let done = Arc::new(Done::default());
+        let reader = Reader::new(inputs, store, outlet, options, waker.clone(), done.clone())
+            .map_err(EngineError::Start)?;
+        let thread = std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(move || reader.run(&inbox))
+            .map_err(EngineError::Start)?;
+        Ok(EngineHandle { commands, waker, done, thread: Some(thread) })
     }
 }
 
 impl EngineHandle {
     /// Goes on with these inputs instead. Files of inputs that stay are read on without a break; files that no input
     /// reads any more are let go, their positions stay in the registry.
-    pub fn reload(&self, _inputs: Vec<Arc<InputSettings>>) {}
+    pub fn reload(&self, inputs: Vec<Arc<InputSettings>>) {
+        self.send(Command::Reload(inputs));
+    }
 
     /// Stops reading, waits until everything read is acknowledged or the deadline has passed, saves the positions.
-    pub fn stop(self, _deadline: Duration) -> Drained {
-        Drained::All
+    pub fn stop(mut self, deadline: Duration) -> Drained {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.send(Command::Stop(deadline, reply));
+        let drained = answer.recv().unwrap_or(Drained::Left(0));
+        self.join();
+        drained
     }
 
     /// With [`EngineOptions::once`]: waits until every file is read to its end and acknowledged. `false` when the
     /// time-out came first.
-    pub fn wait_done(&self, _timeout: Option<Duration>) -> bool {
-        true
+    pub fn wait_done(&self, timeout: Option<Duration>) -> bool {
+        self.done.wait(timeout)
     }
 
     /// What the reader did and where it stands.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.send(Command::Stats(reply));
+        answer.recv().unwrap_or_default()
+    }
+
+    fn send(&self, command: Command) {
+        // Without the thread nobody waits for the command: the answer's channel closes with it.
+        self.commands.send(command).ok();
+        self.waker.wake();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the reader panicked");
+        }
+    }
+}
+
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.send(Command::Abandon);
+            self.join();
+        }
     }
 }

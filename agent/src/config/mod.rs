@@ -1,0 +1,43 @@
+//! filebeat.yml: read with the place of every key, checked whole, compiled.
+
+mod inputs;
+mod load;
+mod outputs;
+mod parsers;
+mod section;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use load::{ConfigError, Overrides, load};
+pub use section::Finding;
+
+use crate::document::Decor;
+use crate::output::OutputSettings;
+
+/// A configuration, ready to run.
+#[derive(Debug)]
+pub struct Config {
+    /// `name`: of this agent, else the host's.
+    pub name: String,
+    /// `path.data`
+    pub data: PathBuf,
+    /// Inputs that are enabled.
+    pub inputs: Vec<Decor>,
+    /// `output.*`
+    pub output: OutputSettings,
+    /// `filebeat.registry.flush`
+    pub registry_flush: Duration,
+    /// `filebeat.registry.file_permissions`
+    pub registry_permissions: u32,
+    /// `filebeat.shutdown_timeout`: how long a stop waits for acknowledgements.
+    pub shutdown_timeout: Duration,
+    /// `queue.mem`, in bytes: how much may be read but not yet sent.
+    pub memory_limit: usize,
+    /// `logging.level`
+    pub log_level: String,
+    /// `document_id.enabled`: whether events bear a deterministic `@metadata._id`. Ours.
+    pub document_ids: bool,
+    /// What is worth saying although it is no error.
+    pub notices: Vec<Finding>,
+}

@@ -1,0 +1,232 @@
+//! Reading the parts of a configuration: typed values, and what nobody asked for.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tailrace_common::nearest::nearest;
+use tailrace_common::yaml::{Kind, Node, Position};
+
+/// What is wrong or worth saying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub position: Position,
+    /// What.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether the agent cannot start with it.
+    pub is_error: bool,
+}
+
+/// Collects findings.
+#[derive(Debug, Default)]
+pub(super) struct Report(RefCell<Vec<Finding>>);
+
+impl Report {
+    pub(super) fn error(&self, position: Position, message: impl Into<String>, hint: Option<String>) {
+        self.0.borrow_mut().push(Finding { position, message: message.into(), hint, is_error: true });
+    }
+
+    pub(super) fn notice(&self, position: Position, message: impl Into<String>) {
+        self.0.borrow_mut().push(Finding { position, message: message.into(), hint: None, is_error: false });
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.0.into_inner()
+    }
+}
+
+/// A map of the configuration. When it is dropped, keys that nobody asked for are reported.
+pub(super) struct Section<'n> {
+    node: Option<&'n Node>,
+    path: String,
+    position: Position,
+    known: RefCell<Vec<&'static str>>,
+    report: &'n Report,
+}
+
+impl<'n> Section<'n> {
+    /// The map at `path`; what is no map is reported.
+    pub(super) fn new(node: Option<&'n Node>, path: String, position: Position, report: &'n Report) -> Section<'n> {
+        let usable = node.filter(|node| {
+            let wrong = node.as_map().is_none() && !node.is_null();
+            if wrong {
+                report.error(node.position, format!("'{path}' must be a map, this is {}", node.type_name()), None);
+            }
+            !wrong
+        });
+        Section { node: usable, path, position, known: RefCell::default(), report }
+    }
+
+    pub(super) fn position(&self) -> Position {
+        self.node.map_or(self.position, |node| node.position)
+    }
+
+    pub(super) fn report(&self) -> &'n Report {
+        self.report
+    }
+
+    /// The full name of a key.
+    pub(super) fn name(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// The value of a key; null counts as not set.
+    pub(super) fn get(&self, key: &'static str) -> Option<&'n Node> {
+        self.known.borrow_mut().push(key);
+        self.node?.get(key).filter(|node| !node.is_null())
+    }
+
+    /// The map under a key.
+    pub(super) fn section(&self, key: &'static str) -> Section<'n> {
+        let node = self.get(key);
+        Section::new(node, self.name(key), self.position(), self.report)
+    }
+
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.node.and_then(|node| node.get(key)).is_some_and(|node| !node.is_null())
+    }
+
+    /// The keys that the map has.
+    pub(super) fn keys(&self) -> Vec<&'n str> {
+        self.node.and_then(Node::as_map).map_or_else(Vec::new, |entries| entries.iter().map(|(key, _)| key.text.as_str()).collect())
+    }
+
+    fn read<T>(&self, key: &'static str, expected: &str, read: impl FnOnce(&'n Node) -> Option<T>) -> Option<T> {
+        let node = self.get(key)?;
+        let value = read(node);
+        if value.is_none() {
+            self.report.error(node.position, format!("'{}' must be {expected}, this is {}", self.name(key), node.type_name()), None);
+        }
+        value
+    }
+
+    pub(super) fn text(&self, key: &'static str) -> Option<&'n str> {
+        self.read(key, "text", Node::as_text)
+    }
+
+    pub(super) fn path(&self, key: &'static str) -> Option<PathBuf> {
+        self.text(key).map(PathBuf::from)
+    }
+
+    pub(super) fn boolean(&self, key: &'static str, default: bool) -> bool {
+        self.read(key, "true or false", Node::as_bool).unwrap_or(default)
+    }
+
+    pub(super) fn number(&self, key: &'static str) -> Option<u64> {
+        self.read(key, "a whole number", |node| node.as_i64().and_then(|number| u64::try_from(number).ok()))
+    }
+
+    /// `5s`, `1h30m`, or a number of seconds.
+    pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
+        self.read(key, "a time such as '5s' or '1h30m'", |node| parse_duration(node.as_text()?))
+    }
+
+    /// `10MiB`, or a number of bytes.
+    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+        self.read(key, "a size such as '10MiB'", |node| parse_bytes(node.as_text()?))
+    }
+
+    /// A list of texts; a single text is split at commas.
+    pub(super) fn texts(&self, key: &'static str) -> Vec<String> {
+        let read = |node: &Node| match &node.kind {
+            Kind::List(items) => items.iter().map(|item| item.as_text().map(str::to_string)).collect(),
+            _ => node.as_text().map(|text| text.split(',').map(|part| part.trim().to_string()).filter(|part| !part.is_empty()).collect()),
+        };
+        self.read(key, "a list of texts", read).unwrap_or_default()
+    }
+
+    /// One of several words.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
+        let Some(text) = self.text(key) else { return default };
+        if let Some((_, value)) = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+            return *value;
+        }
+        let names = choices.iter().map(|(name, _)| *name);
+        let hint = nearest(text, names.clone()).map(|near| format!("did you mean '{near}'?"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        self.error(key, format!("'{}' must be one of {names}, this is '{text}'", self.name(key)), hint);
+        default
+    }
+
+    /// Reports something about the value of a key.
+    pub(super) fn error(&self, key: &str, message: impl Into<String>, hint: Option<String>) {
+        let position = self.node.and_then(|node| node.get(key)).map_or(self.position(), |node| node.position);
+        self.report.error(position, message, hint);
+    }
+
+    /// Accepts keys that mean nothing here.
+    pub(super) fn ignore(&self, keys: &[&'static str]) {
+        self.known.borrow_mut().extend_from_slice(keys);
+    }
+}
+
+impl Drop for Section<'_> {
+    fn drop(&mut self) {
+        let Some(entries) = self.node.and_then(Node::as_map) else { return };
+        let known = self.known.borrow();
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+            let hint = nearest(&key.text, known.iter().copied()).map(|near| format!("did you mean '{}'?", self.name(near)));
+            self.report.error(key.position, format!("unknown key '{}'", self.name(&key.text)), hint);
+        }
+    }
+}
+
+/// Go's durations: `1h30m`, `1.5s`, `100ms`; a bare number counts seconds.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return (0.0..1e10).contains(&seconds).then(|| Duration::from_secs_f64(seconds));
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest.find(|character: char| character.is_ascii_digit() || character == '.').unwrap_or(rest.len());
+        let seconds = match &rest[..unit] {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = &rest[unit..];
+    }
+    Some(total)
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let factor = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "k" | "kib" => 1024.0,
+        "mb" => 1e6,
+        "m" | "mib" => 1024_f64.powi(2),
+        "gb" => 1e9,
+        "g" | "gib" => 1024_f64.powi(3),
+        _ => return None,
+    };
+    Some((number * factor) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_go() {
+        for (text, wanted) in [("5s", Some(5.0)), ("1h30m", Some(5400.0)), ("1.5s", Some(1.5)), ("250ms", Some(0.25)), ("10", Some(10.0)), ("5x", None), ("s", None)] {
+            assert_eq!(parse_duration(text).map(|time| time.as_secs_f64()), wanted, "{text}");
+        }
+        assert_eq!(parse_bytes("10MiB"), Some(10 << 20));
+    }
+}

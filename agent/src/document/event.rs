@@ -1,0 +1,273 @@
+//! The general way: an entry as an event, changed by processors.
+
+use tailrace_common::json::{self, Numbers};
+use tailrace_common::{Event, Object, Str, Timestamp, Value};
+
+use super::escape::to_text;
+use super::plain::has_message;
+use super::template::{Template, input_of, metadata};
+use super::{DocumentSettings, Identity, deep_merge};
+use crate::decode::ndjson::Parsed;
+use crate::decode::syslog::Syslog;
+use crate::pipeline::{Batch, Entry, Extra, Loss};
+
+/// The event of an entry after all processors; `None` if one of them dropped it.
+pub(super) fn build(template: &Template, batch: &Batch, entry: &Entry, settings: &DocumentSettings) -> Option<Event> {
+    let decor = &template.decor;
+    let mut event = read(template, batch, entry);
+    if let Some(extra) = &entry.extra {
+        apply(extra, &mut event);
+    }
+    let fields = event.fields_mut();
+    deep_merge(fields, [("input", input_of(&decor.input))].into_iter().collect(), true);
+    deep_merge(fields, decor.added.clone(), true);
+    for tag in &decor.tags {
+        event.push_tag(Str::from(tag.as_str()));
+    }
+    keep_timestamp(&mut event, entry.timestamp);
+    complete_metadata(&mut event, template, batch, entry, settings);
+    if !decor.processors.run(&mut event, &batch.file) {
+        return None;
+    }
+    add_identity(event.fields_mut(), settings, decor.disable_host);
+    if !settings.processors.run(&mut event, &batch.file) {
+        return None;
+    }
+    if !decor.keep_null {
+        remove_nulls(event.fields_mut());
+    }
+    let moment = event.timestamp().unwrap_or(entry.timestamp);
+    event.set_timestamp(settings.precision.cut(moment));
+    Some(event)
+}
+
+/// What the reader of a file sees: time, offset, file, stream, message.
+fn read(template: &Template, batch: &Batch, entry: &Entry) -> Event {
+    let mut fields = Object::with_capacity(16);
+    fields.insert("@timestamp", entry.timestamp);
+    let mut log = Object::new();
+    log.insert("offset", entry.start);
+    if !entry.flags.is_empty() {
+        let flags: Vec<Value> = entry.flags.names().map(Value::from).collect();
+        if !flags.is_empty() {
+            log.insert("flags", flags);
+        }
+    }
+    log.insert("file", template.log_file.clone());
+    fields.insert("log", log);
+    if let Some(stream) = entry.stream.name() {
+        fields.insert("stream", stream);
+    }
+    let decoded = entry.extra.as_ref().is_some_and(|extra| !extra.json.is_empty());
+    if has_message(entry) && !(decoded && entry.message.len == 0) {
+        fields.insert("message", to_text(batch.message(entry)));
+    }
+    Event::bare(fields)
+}
+
+fn apply(extra: &Extra, event: &mut Event) {
+    if let Some(attrs) = &extra.docker_attrs
+        && let Ok(attrs) = json::parse(&to_text(attrs), Numbers::Float)
+    {
+        let docker: Object = [("attrs", attrs)].into_iter().collect();
+        event.fields_mut().insert("docker", docker);
+    }
+    if let Some(syslog) = &extra.syslog {
+        let log: Object = [("syslog", syslog_fields(syslog))].into_iter().collect();
+        deep_merge(event.fields_mut(), [("log", log)].into_iter().collect(), true);
+    }
+    for parsed in &extra.json {
+        apply_json(parsed, event);
+    }
+    if let Some(failure) = &extra.failure {
+        set_error(event.fields_mut(), &failure.message, failure.kind.name());
+    }
+    if let Some(loss) = &extra.loss {
+        apply_loss(loss, event);
+    }
+}
+
+/// The report of bytes that were destroyed unread.
+fn apply_loss(loss: &Loss, event: &mut Event) {
+    let lost: Object = [
+        ("bytes", Value::from(loss.bytes)),
+        ("offset", Value::from(loss.offset)),
+        ("reason", Value::from(loss.reason)),
+    ]
+    .into_iter()
+    .collect();
+    let log: Object =
+        [("lost", Value::Object(lost)), ("flags", vec![Value::from("lost")].into())].into_iter().collect();
+    deep_merge(event.fields_mut(), [("log", log)].into_iter().collect(), true);
+    let message = format!("{} bytes were destroyed before they could be read ({})", loss.bytes, loss.reason);
+    set_error(event.fields_mut(), &message, Some("loss"));
+    if !event.fields().contains("message") {
+        event.fields_mut().insert("message", message);
+    }
+}
+
+/// `error.message` and `error.type`
+pub(crate) fn set_error(fields: &mut Object, message: &str, kind: Option<&str>) {
+    let mut error: Object = [("message", message)].into_iter().collect();
+    if let Some(kind) = kind {
+        error.insert("type", kind);
+    }
+    deep_merge(fields, [("error", error)].into_iter().collect(), true);
+}
+
+/// Puts what an ndjson parser read where its settings say (libbeat's `jsontransform.WriteJSONKeys`).
+fn apply_json(parsed: &Parsed, event: &mut Event) {
+    let settings = &parsed.settings;
+    let mut keys = parsed.fields.clone();
+    if !settings.document_id.is_empty()
+        && let Some(Value::String(id)) = keys.remove(&settings.document_id)
+        && !id.is_empty()
+    {
+        event.metadata_mut().insert("_id", id);
+    }
+    if settings.expand_keys {
+        keys = expand(keys);
+    }
+    if settings.target.is_empty() {
+        write_keys(keys, settings.overwrite_keys, settings.add_error_key, event);
+    } else if !keys.is_empty() || parsed.error.is_some() {
+        drop(event.set(&super::path_of(&settings.target), keys));
+    }
+    if let Some(message) = &parsed.error {
+        set_error(event.fields_mut(), message, Some("json"));
+    }
+}
+
+/// Merges decoded keys into the root of an event.
+pub(crate) fn write_keys(mut keys: Object, overwrite: bool, add_error: bool, event: &mut Event) {
+    if !overwrite {
+        keys.remove("@timestamp");
+        keys.remove("@metadata");
+        deep_merge(event.fields_mut(), keys, false);
+        return;
+    }
+    let complain = |event: &mut Event, message: &str| {
+        if add_error {
+            set_error(event.fields_mut(), message, Some("json"));
+        }
+    };
+    match keys.remove("@timestamp") {
+        Some(Value::String(text)) => match Timestamp::parse_rfc3339(&text) {
+            Some(moment) => event.set_timestamp(moment),
+            None => complain(event, &format!("@timestamp not overwritten (parse error on {text})")),
+        },
+        Some(_) => complain(event, "@timestamp not overwritten (not string)"),
+        None => {}
+    }
+    match keys.remove("@metadata") {
+        Some(Value::Object(metadata)) => deep_merge(event.metadata_mut(), metadata, true),
+        Some(_) => complain(event, "failed to update @metadata"),
+        None => {}
+    }
+    match keys.remove("type") {
+        Some(Value::String(text)) if text.is_empty() || text.starts_with('_') => {
+            complain(event, &format!("type not overwritten (invalid value [{text}])"));
+        }
+        Some(Value::String(text)) => drop(event.fields_mut().insert("type", text)),
+        Some(_) => complain(event, "type not overwritten (not string)"),
+        None => {}
+    }
+    deep_merge(event.fields_mut(), keys, true);
+}
+
+/// Dotted keys become maps: `expand_keys`.
+pub(crate) fn expand(keys: Object) -> Object {
+    let mut expanded = Object::new();
+    for (name, value) in keys {
+        let value = match value {
+            Value::Object(object) => Value::Object(expand(object)),
+            other => other,
+        };
+        let mut levels = name.rsplit('.');
+        let last = levels.next().unwrap_or_default();
+        let innermost: Object = [(last.to_owned(), value)].into_iter().collect();
+        let nested = levels.fold(innermost, |inner, level| [(level.to_owned(), inner)].into_iter().collect());
+        deep_merge(&mut expanded, nested, true);
+    }
+    expanded
+}
+
+fn syslog_fields(syslog: &Syslog) -> Object {
+    let mut fields = Object::new();
+    if let Some(priority) = syslog.priority {
+        fields.insert("priority", i64::from(priority));
+    }
+    if let Some((code, name)) = syslog.facility() {
+        fields.insert("facility", coded(code, name));
+    }
+    if let Some((code, name)) = syslog.severity() {
+        fields.insert("severity", coded(code, Some(name)));
+    }
+    let texts = [
+        ("hostname", &syslog.hostname),
+        ("appname", &syslog.appname),
+        ("procid", &syslog.procid),
+        ("msgid", &syslog.msgid),
+        ("version", &syslog.version),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            fields.insert(name, text.as_str());
+        }
+    }
+    if !syslog.structured_data.is_empty() {
+        let elements = syslog.structured_data.iter().map(|(id, pairs)| {
+            let pairs: Object = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            (id.as_str(), pairs)
+        });
+        fields.insert("structured_data", elements.collect::<Object>());
+    }
+    fields
+}
+
+fn coded(code: u16, name: Option<&str>) -> Object {
+    let mut fields: Object = [("code", i64::from(code))].into_iter().collect();
+    if let Some(name) = name {
+        fields.insert("name", name);
+    }
+    fields
+}
+
+/// Added fields may not take `@timestamp`'s place with something else.
+fn keep_timestamp(event: &mut Event, moment: Timestamp) {
+    if event.timestamp().is_none() {
+        event.set_timestamp(moment);
+    }
+}
+
+fn complete_metadata(event: &mut Event, template: &Template, batch: &Batch, entry: &Entry, settings: &DocumentSettings) {
+    // `index` and `pipeline` may name fields that are added only later, such as `agent.version`.
+    let mut named = event.clone();
+    add_identity(named.fields_mut(), settings, template.decor.disable_host);
+    let mut metadata = metadata(&template.decor, &named);
+    deep_merge(&mut metadata, std::mem::take(event.metadata_mut()), true);
+    if settings.ids && !metadata.contains("_id") {
+        metadata.insert("_id", batch.file.event_id(entry, &batch.text).as_str());
+    }
+    *event.metadata_mut() = metadata;
+}
+
+/// `agent` and `ecs` are ours whatever a line says; `host` is the line's if it names one.
+fn add_identity(fields: &mut Object, settings: &DocumentSettings, disable_host: bool) {
+    let ours: Object =
+        [("agent", settings.identity.agent()), ("ecs", Identity::ecs())].into_iter().collect();
+    deep_merge(fields, ours, true);
+    let named = fields.get("host").and_then(Value::as_object).is_some_and(|host| host.contains("name"));
+    if !disable_host && !named {
+        deep_merge(fields, [("host", settings.identity.host())].into_iter().collect(), true);
+    }
+}
+
+fn remove_nulls(fields: &mut Object) {
+    fields.retain(|_, value| {
+        if let Value::Object(object) = value {
+            remove_nulls(object);
+        }
+        !value.is_null()
+    });
+}

@@ -1,0 +1,219 @@
+//! What is the same in all documents of a file, prepared once.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tailrace_common::{Event, Object, Value, json};
+
+use super::escape::to_text;
+use super::format::{Fields, Reference, text_of};
+use super::{Codec, Decor, DocumentSettings, Identity, deep_merge};
+use crate::pipeline::{Batch, Entry, FileMeta};
+use crate::tail::settings::InputSettings;
+
+/// Templates are made again when more than so many files were written at once.
+const KEPT: usize = 512;
+
+/// Names that an entry itself fills; added fields of these names take the general way.
+const FILLED: [&str; 8] = ["@timestamp", "@metadata", "message", "stream", "log", "input", "ecs", "host"];
+
+/// The constant parts of a file's documents.
+#[derive(Debug)]
+pub(crate) struct Template {
+    file: Arc<FileMeta>,
+    pub(super) decor: Arc<Decor>,
+    /// `log.file`
+    pub(super) log_file: Object,
+    /// The constant fields and `@metadata`, as values.
+    pub(super) fixed: Event,
+    /// Whether plain entries can be written from the parts below.
+    pub(super) straight: bool,
+    /// Behind the timestamp, up to the id's text or, without ids, the end of `@metadata`.
+    pub(super) after_time: Vec<u8>,
+    /// Behind `@metadata`, up to the offset.
+    pub(super) before_offset: Vec<u8>,
+    /// Behind the offset and flags, the end of `log`.
+    pub(super) after_offset: Vec<u8>,
+}
+
+impl Template {
+    fn new(file: &Arc<FileMeta>, decor: &Arc<Decor>, settings: &DocumentSettings) -> Template {
+        let log_file = log_file(file);
+        let fixed = fixed(decor, settings, &log_file);
+        let added_plainly = !decor.added.keys().any(|name| FILLED.contains(&name.as_str()) || name == "agent");
+        let formats = [&decor.pipeline, &decor.index];
+        let formats_fixed = formats.into_iter().flatten().all(super::Format::is_per_file);
+        let straight =
+            decor.processors.is_empty() && settings.processors.is_empty() && added_plainly && formats_fixed && !reads_stream(decor);
+        let mut template = Template {
+            file: file.clone(),
+            decor: decor.clone(),
+            log_file,
+            fixed,
+            straight,
+            after_time: Vec::new(),
+            before_offset: Vec::new(),
+            after_offset: Vec::new(),
+        };
+        template.write_parts(settings);
+        template
+    }
+
+    fn write_parts(&mut self, settings: &DocumentSettings) {
+        self.after_time.push(b'"');
+        if !matches!(settings.codec, Codec::Source) {
+            self.after_time.extend_from_slice(b",\"@metadata\":");
+            json::write_object(self.fixed.metadata(), &mut self.after_time);
+            self.after_time.pop();
+            self.after_time.extend_from_slice(if settings.ids { b",\"_id\":\"" } else { b"}" });
+        }
+        let fields = self.fixed.fields().iter();
+        for (name, value) in fields.filter(|(name, _)| !matches!(name.as_str(), "@timestamp" | "log")) {
+            self.before_offset.push(b',');
+            json::write_string(name, &mut self.before_offset);
+            self.before_offset.push(b':');
+            json::write(value, &mut self.before_offset);
+        }
+        self.before_offset.extend_from_slice(b",\"log\":{\"offset\":");
+        self.after_offset.extend_from_slice(b",\"file\":");
+        json::write_object(&self.log_file, &mut self.after_offset);
+        self.after_offset.push(b'}');
+    }
+}
+
+/// `log.file`: the older inputs name nothing but the path.
+fn log_file(file: &FileMeta) -> Object {
+    let mut object = Object::new();
+    object.insert("path", path_text(&file.path));
+    if file.input.kind == crate::tail::settings::InputKind::Filestream {
+        object.insert("device_id", file.device.to_string());
+        object.insert("inode", file.inode.to_string());
+    }
+    let optional = [("fingerprint", &file.fingerprint), ("owner", &file.owner), ("group", &file.group)];
+    for (name, text) in optional {
+        if let Some(text) = text {
+            object.insert(name, text.as_str());
+        }
+    }
+    object
+}
+
+fn path_text(path: &Path) -> Value {
+    Value::String(to_text(path.as_os_str().as_encoded_bytes()))
+}
+
+/// An event with everything that does not depend on the entry.
+fn fixed(decor: &Decor, settings: &DocumentSettings, log_file: &Object) -> Event {
+    let mut fields = Object::with_capacity(12);
+    fields.insert("agent", settings.identity.agent());
+    fields.insert("ecs", Identity::ecs());
+    fields.insert("input", input_of(&decor.input));
+    if !decor.disable_host {
+        fields.insert("host", settings.identity.host());
+    }
+    if !decor.tags.is_empty() {
+        fields.insert("tags", decor.tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
+    }
+    let mut log = Object::new();
+    log.insert("file", log_file.clone());
+    fields.insert("log", log);
+    deep_merge(&mut fields, decor.added.clone(), true);
+    let mut event = Event::bare(fields);
+    let metadata = metadata(decor, &event);
+    *event.metadata_mut() = metadata;
+    event
+}
+
+/// `input`
+pub(super) fn input_of(input: &InputSettings) -> Object {
+    [("type", input.kind.name())].into_iter().collect()
+}
+
+/// `@metadata` without the id.
+pub(super) fn metadata(decor: &Decor, fields: &impl Fields) -> Object {
+    let mut metadata = Identity::metadata();
+    for (name, format) in [("pipeline", &decor.pipeline), ("raw_index", &decor.index)] {
+        if let Some(text) = format.as_ref().and_then(|format| format.text(fields)) {
+            metadata.insert(name, text);
+        }
+    }
+    metadata
+}
+
+/// Whether `pipeline` or `index` depend on the entry's stream, which the constant parts do not know.
+fn reads_stream(decor: &Decor) -> bool {
+    [&decor.pipeline, &decor.index].into_iter().flatten().any(|format| format.names("stream"))
+}
+
+/// The templates of the files written lately, and what the configuration says of their inputs.
+#[derive(Debug, Default)]
+pub(super) struct Templates {
+    /// By the address of the input's settings.
+    decors: HashMap<usize, Arc<Decor>>,
+    /// By the address of the file's facts, which the template keeps alive.
+    files: HashMap<usize, Template>,
+    last: usize,
+}
+
+impl Templates {
+    pub(super) fn new(decors: Vec<Decor>) -> Templates {
+        let mut templates = Templates::default();
+        templates.reload(decors);
+        templates
+    }
+
+    /// Inputs that nobody but us holds are forgotten, others may still have batches on the way.
+    pub(super) fn reload(&mut self, decors: Vec<Decor>) {
+        self.files.clear();
+        self.decors.retain(|_, decor| Arc::strong_count(&decor.input) > 1);
+        for decor in decors {
+            self.decors.insert(address(&decor.input), Arc::new(decor));
+        }
+    }
+
+    pub(super) fn of(&mut self, file: &Arc<FileMeta>, settings: &DocumentSettings) -> &Template {
+        let key = address(file);
+        if self.files.len() > KEPT && key != self.last {
+            self.files.clear();
+        }
+        self.last = key;
+        let Templates { decors, files, .. } = self;
+        let template = files.entry(key).or_insert_with(|| {
+            let decor =
+                decors.get(&address(&file.input)).cloned().unwrap_or_else(|| Arc::new(Decor::plain(file.input.clone())));
+            Template::new(file, &decor, settings)
+        });
+        debug_assert!(Arc::ptr_eq(&template.file, file), "a template keeps its file's address taken");
+        template
+    }
+}
+
+fn address<T>(shared: &Arc<T>) -> usize {
+    Arc::as_ptr(shared).addr()
+}
+
+/// The fields of a document that was written straight.
+#[derive(Clone, Copy)]
+pub(crate) struct PlainView<'a> {
+    pub(super) template: &'a Template,
+    pub(super) batch: &'a Batch,
+    pub(super) entry: &'a Entry,
+}
+
+impl PlainView<'_> {
+    /// The text of a field.
+    pub(super) fn text(&self, field: &Reference) -> Option<Cow<'_, str>> {
+        match field.name.as_str() {
+            "message" => Some(Cow::Owned(to_text(self.batch.message(self.entry)).to_string())),
+            "stream" => self.entry.stream.name().map(Cow::Borrowed),
+            "@timestamp" => text_of(&Value::Timestamp(self.entry.timestamp)).map(|text| Cow::Owned(text.into_owned())),
+            "log.offset" => Some(Cow::Owned(self.entry.start.to_string())),
+            "@metadata._id" => {
+                Some(Cow::Owned(self.batch.file.event_id(self.entry, &self.batch.text).as_str().to_owned()))
+            }
+            _ => self.template.fixed.get(&field.path).and_then(text_of),
+        }
+    }
+}

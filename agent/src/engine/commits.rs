@@ -1,0 +1,172 @@
+//! Acknowledged positions go to the registry, and timers decide what becomes of idle files.
+
+use std::time::{Duration, Instant};
+
+use tailrace_common::Timestamp;
+
+use super::files::Id;
+use super::reader::Reader;
+use crate::pipeline::Position;
+use crate::registry::{Change, TAIL_LENGTH, Tail};
+use crate::tail::source::Source;
+
+impl Reader {
+    /// Hands to the registry what is acknowledged and what else changed.
+    pub(super) fn save(&mut self) {
+        self.next_save = None;
+        let now = Timestamp::now().secs;
+        let mut changes = Vec::new();
+        for commit in self.acks.take_commits() {
+            let Some(id) = self.files.with_key(commit.key) else {
+                let (key, position) = (commit.key, commit.position);
+                let size = position.end();
+                changes.push(Change::Advance { key, position, tail: None, size, updated: now });
+                self.acks.forget(key);
+                continue;
+            };
+            let tail = self.tail_at(id, commit.position.offset);
+            let Some(file) = self.files.get(id) else { continue };
+            if file.dirty {
+                continue;
+            }
+            let size = file.size;
+            changes.push(Change::Advance { key: commit.key, position: commit.position, tail, size, updated: now });
+        }
+        for id in self.files.ids() {
+            if self.files.get(id).is_some_and(|file| file.dirty && file.copy_of.is_none()) {
+                changes.push(self.whole_state(id, now));
+            }
+        }
+        self.registry.write(changes);
+    }
+
+    /// As [`Reader::save`], for every file.
+    pub(super) fn save_all(&mut self) {
+        for id in self.files.ids() {
+            if let Some(file) = self.files.get_mut(id) {
+                file.dirty = true;
+            }
+        }
+        self.save();
+    }
+
+    fn whole_state(&mut self, id: Id, now: i64) -> Change {
+        let position = self.committed(id);
+        let tail = self.tail_at(id, position.offset);
+        let Some(file) = self.files.get_mut(id) else { return Change::Forget(Default::default()) };
+        file.dirty = false;
+        let scope = &self.inputs[file.input].scope;
+        Change::Put(Box::new(file.state(scope, &position, tail, now)))
+    }
+
+    /// Where a file stands in the registry's eyes: acknowledged, or where it began when nothing was yet.
+    pub(super) fn committed(&self, id: Id) -> Position {
+        let Some(file) = self.files.get(id) else { return Position::default() };
+        match self.acks.committed(file.key()) {
+            Some(position) => position,
+            None if self.acks.outstanding(file.key()) == 0 => file.issued.clone(),
+            None => file.start.clone(),
+        }
+    }
+
+    fn tail_at(&mut self, id: Id, offset: u64) -> Option<Tail> {
+        let file = self.files.get(id)?;
+        if offset == file.offset {
+            return Some(file.tail());
+        }
+        let Some(Source::Plain(source)) = &file.source else { return None };
+        let len = TAIL_LENGTH.min(usize::try_from(offset).unwrap_or(TAIL_LENGTH));
+        let mut bytes = [0; TAIL_LENGTH];
+        let read = rustix::io::pread(source, &mut bytes[..len], offset - len as u64).ok()?;
+        (read == len).then(|| Tail::of(&bytes[..len], offset))
+    }
+
+    /// Sets when a file that was read to its end is to be looked at again.
+    pub(super) fn plan(&mut self, id: Id) {
+        if self.next_save.is_none() && self.files.get(id).is_some_and(|file| file.dirty) {
+            self.next_save = Some(Instant::now() + self.options.registry_flush);
+        }
+        let Some(file) = self.files.get(id) else { return };
+        let now = Instant::now();
+        let close = &file.settings.close;
+        let mut next = file.source.is_some().then(|| file.active + close.inactive);
+        let mut sooner = |at: Option<Instant>| next = [next, at].into_iter().flatten().min();
+        sooner(file.decoder.as_ref().and_then(|decoder| decoder.deadline()));
+        if file.size > file.offset {
+            sooner(file.settings.unterminated_timeout.map(|timeout| file.active + timeout));
+        }
+        sooner(close.after_interval.filter(|_| file.source.is_some()).map(|interval| file.opened + interval));
+        if file.deleted || file.complete || file.settings.delete.enabled {
+            sooner(Some(now + Duration::from_millis(200)));
+        } else if close.on_eof || (file.rotated && close.renamed) {
+            sooner(Some(now));
+        }
+        if let Some(at) = next {
+            self.set_timer(id, at.max(now + Duration::from_millis(1)));
+        }
+    }
+
+    pub(super) fn on_timer(&mut self, id: Id) {
+        let now = Instant::now();
+        let Some(file) = self.files.get(id) else { return };
+        if file.trouble.is_some() || (!file.at_end && !file.complete) {
+            self.queue(id);
+            return;
+        }
+        if file.decoder.as_ref().and_then(|decoder| decoder.deadline()).is_some_and(|at| at <= now) {
+            self.release(id, false);
+        }
+        let Some(file) = self.files.get(id) else { return };
+        let timeout = file.settings.unterminated_timeout;
+        if file.size > file.offset && timeout.is_some_and(|timeout| file.active + timeout <= now) {
+            if file.source.is_none() {
+                self.queue(id);
+                return;
+            }
+            self.flush_unterminated(id);
+        }
+        if self.finished(id) {
+            return;
+        }
+        let Some(file) = self.files.get(id) else { return };
+        let close = &file.settings.close;
+        let expired = close.after_interval.is_some_and(|interval| file.opened + interval <= now);
+        if file.source.is_some()
+            && !file.deleted
+            && (file.active + close.inactive <= now || close.on_eof || expired || (file.rotated && close.renamed))
+        {
+            self.close(id);
+        }
+        self.plan(id);
+    }
+
+    /// Lets a file go of which nothing more comes, once all of it is acknowledged. `true` if it is gone.
+    fn finished(&mut self, id: Id) -> bool {
+        let Some(file) = self.files.get(id) else { return true };
+        let key = file.key();
+        if self.acks.outstanding(key) > 0 || file.older.is_some() || self.has_successor(id) {
+            return false;
+        }
+        if file.deleted {
+            self.save();
+            self.close(id);
+            self.files.remove(id);
+            self.acks.forget(key);
+            self.registry.write(vec![Change::Forget(key)]);
+            return true;
+        }
+        let delete = &file.settings.delete;
+        let idle = file.modified.elapsed().unwrap_or_default();
+        if delete.enabled && file.at_end && file.offset >= file.size && idle >= delete.grace_period {
+            let path = file.meta.path.clone();
+            match std::fs::remove_file(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "deleted a file that is read and delivered"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "cannot delete a file"),
+            }
+        }
+        if file.complete {
+            self.close(id);
+        }
+        false
+    }
+}

@@ -1,0 +1,333 @@
+//! Files that moved, or whose content moved: rotated away while nobody looked, copied by copytruncate, compressed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::files::{Id, Tracked};
+use super::reader::Reader;
+use crate::discover::Stat;
+use crate::pipeline::FileKey;
+use crate::registry::{Change, FileState, HEAD_LENGTH, Head, Tail};
+use crate::tail::source::{Source, is_gzip};
+
+/// How much is compared at each of the places where a copy is compared with its original.
+const SAMPLE: usize = 1024;
+
+/// What a file must hold to be the continuation of another one.
+pub(super) struct Content {
+    pub(super) head: Head,
+    pub(super) tail: Tail,
+}
+
+impl Content {
+    /// Whether the file holds it, and whether it is gzip.
+    fn is_in(&self, path: &Path) -> Option<bool> {
+        let mut source = Source::open(path, false).ok()?;
+        let gzip = is_gzip(&source.head(2).ok()?);
+        if gzip {
+            source = Source::open(path, true).ok()?;
+        }
+        if self.head.len == 0 || !self.head.matches(&source.head(HEAD_LENGTH).ok()?) {
+            return None;
+        }
+        let len = usize::from(self.tail.len);
+        let mut bytes = Vec::new();
+        source.read_at(self.tail.at.checked_sub(len as u64)?, len, &mut bytes).ok()?;
+        self.tail.matches(&bytes).then_some(gzip)
+    }
+}
+
+/// Whether a name may be what rotation made of another: `app.log` → `app.log.1`, `app.log-20261123.gz`,
+/// `app-2026-11-23.log`.
+fn is_rotated_name(base: &str, name: &str) -> bool {
+    let stem = base.split_once('.').map_or(base, |(stem, _)| stem);
+    let rest = name.strip_prefix(base).or_else(|| name.strip_prefix(stem));
+    name != base && rest.is_some_and(|rest| rest.starts_with(['.', '-', '_']))
+}
+
+/// The names of which `name` may be the rotated form.
+fn original_names(name: &str) -> Vec<String> {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    let cuts = name.char_indices().filter(|(index, character)| *index > 0 && matches!(character, '.' | '-' | '_'));
+    let mut names = Vec::new();
+    for (cut, _) in cuts {
+        names.push(name[..cut].to_owned());
+        names.extend(extension.map(|extension| format!("{}.{extension}", &name[..cut])));
+    }
+    names.retain(|original| original != name);
+    names
+}
+
+impl Reader {
+    /// The registry's state of a file that was found, if it is a known one.
+    pub(super) fn take_state(&mut self, input: usize, path: &Path, stat: &Stat, gzip: bool) -> Option<FileState> {
+        let scope = self.inputs[input].scope.clone();
+        let others: Vec<String> = self.inputs.iter().map(|input| input.scope.clone()).collect();
+        let fits = |state: &FileState| state.scope == scope || !others.contains(&state.scope);
+        if let Some(states) = self.unmatched.get_mut(&(stat.device, stat.inode)) {
+            let found = states.iter().position(|state| {
+                fits(state) && stat.is_same_file(state.device, state.inode, state.birth) && state.gzip == gzip
+            });
+            if let Some(found) = found {
+                let state = states.swap_remove(found);
+                return self.check_state(input, path, stat, gzip, state);
+            }
+        }
+        // Filebeat's fingerprint and path identities name no inode.
+        if let Some(states) = self.unmatched.get_mut(&(0, 0))
+            && let Some(found) = states.iter().position(|state| fits(state) && state.path == path)
+        {
+            let state = states.swap_remove(found);
+            return (state.offset <= stat.size || gzip).then_some(state);
+        }
+        if gzip { self.take_compressed(input, path) } else { None }
+    }
+
+    /// A state of the same inode: does the file still hold what was read?
+    fn check_state(&mut self, input: usize, path: &Path, stat: &Stat, gzip: bool, mut state: FileState) -> Option<FileState> {
+        if state.key == FileKey::default() {
+            return (state.offset <= stat.size || gzip).then_some(state);
+        }
+        let unchanged = state.complete && state.size == stat.size;
+        if gzip || unchanged {
+            return Some(state);
+        }
+        let content = Content { head: state.head, tail: state.tail };
+        let whole = stat.size >= state.offset && (state.head.len == 0 || content.is_in(path) == Some(false));
+        if whole {
+            return Some(state);
+        }
+        // Truncated while nobody looked: the copy holds the rest, if there is one.
+        let generation = state.generation + 1;
+        state.path = path.to_owned();
+        let copy = self.find_content(path, &content, stat);
+        let resumed = copy.and_then(|(copy, gzip)| {
+            let copy_stat = Stat::of(&copy).ok()?;
+            let id = self.resume(input, &copy, &copy_stat, gzip, state.clone());
+            self.files.leave_path(id);
+            self.queue(id);
+            Some(id)
+        });
+        if resumed.is_none() {
+            let lost = state.size.saturating_sub(state.offset);
+            self.lose_known(input, &state, lost, "truncated");
+            self.registry.write(vec![Change::Forget(state.key)]);
+        }
+        self.pending_chain = resumed;
+        let key = self.new_key(input, stat, generation);
+        Some(FileState { generation, key, size: stat.size, ..FileState::default() })
+    }
+
+    /// A gzip file whose content is that of a file that was read in part, or wholly.
+    fn take_compressed(&mut self, input: usize, path: &Path) -> Option<FileState> {
+        let directory = path.parent()?.to_owned();
+        let name = path.file_name()?.to_str()?.to_owned();
+        let related = |other: &Path| {
+            other.parent() == Some(&directory)
+                && other.file_name().and_then(|other| other.to_str()).is_some_and(|other| {
+                    is_rotated_name(other, &name) || original_names(&name).iter().any(|base| is_rotated_name(base, other))
+                })
+        };
+        for (place, states) in &self.unmatched {
+            for (index, state) in states.iter().enumerate() {
+                let content = Content { head: state.head, tail: state.tail };
+                if related(&state.path) && !state.gzip && content.is_in(path) == Some(true) {
+                    let place = *place;
+                    return self.unmatched.get_mut(&place).map(|states| states.swap_remove(index));
+                }
+            }
+        }
+        // A file that is followed is read to its end itself: its compressed copy holds nothing new.
+        let twin = self.files.iter().find(|(_, file)| {
+            file.input == input && !file.gzip && file.copy_of.is_none() && related(&file.meta.path) && {
+                let content = Content { head: file.head, tail: file.tail() };
+                content.is_in(path) == Some(true)
+            }
+        });
+        twin.map(|(_, file)| FileState { complete: true, offset: file.offset, ..FileState::default() })
+    }
+
+    /// A sibling of a path that holds the content, and whether it is gzip.
+    pub(super) fn find_content(&self, path: &Path, content: &Content, not: &Stat) -> Option<(PathBuf, bool)> {
+        let base = path.file_name()?.to_str()?;
+        let entries = fs::read_dir(path.parent()?).ok()?;
+        let related = entries.flatten().filter(|entry| {
+            entry.file_name().to_str().is_some_and(|name| is_rotated_name(base, name))
+        });
+        let mut found: Vec<_> = related
+            .filter_map(|entry| {
+                let path = entry.path();
+                let stat = Stat::of(&path).ok()?;
+                (stat.is_file && stat.inode != not.inode).then_some((stat.modified, path))
+            })
+            .collect();
+        // The newest first: it is the one just made.
+        found.sort_by(|one, other| other.cmp(one));
+        found.into_iter().find_map(|(_, path)| content.is_in(&path).map(|gzip| (path, gzip)))
+    }
+
+    /// A new file may be the copy that copytruncate makes before it truncates the original.
+    pub(super) fn look_for_original(&mut self, id: Id) {
+        let Some(file) = self.files.get(id) else { return };
+        let (input, path) = (file.input, file.meta.path.clone());
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+            return;
+        };
+        let originals = original_names(name).into_iter().filter_map(|name| {
+            let original = self.files.at_path(input, &directory.join(name))?;
+            let other = self.files.get(original)?;
+            let newer = file.birth > other.birth && other.birth != 0;
+            (original != id && newer && !other.gzip && !other.rotated).then_some(original)
+        });
+        let original = originals.collect::<Vec<_>>().into_iter().find(|original| self.is_copy(id, *original));
+        if let Some(file) = self.files.get_mut(id) {
+            file.copy_of = original;
+        }
+    }
+
+    /// Whether all of a file so far stands in another one at the same place, judged by samples.
+    fn is_copy(&self, id: Id, original: Id) -> bool {
+        let (Some(file), Some(original)) = (self.files.get(id), self.files.get(original)) else { return false };
+        let opened = |file: &Tracked| Source::open(&file.meta.path, false).ok();
+        let (Some(mut copy), Some(mut original)) = (opened(file), opened(original)) else { return false };
+        let sizes = [&copy, &original].map(|source| Stat::of_file(source.file()).map_or(0, |stat| stat.size));
+        if sizes[0] > sizes[1] {
+            return false;
+        }
+        let last = sizes[0].saturating_sub(SAMPLE as u64);
+        [0, last / 2, last].into_iter().all(|at| {
+            let want = SAMPLE.min(usize::try_from(sizes[0] - at).unwrap_or(SAMPLE));
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            copy.read_at(at, want, &mut one).is_ok() && original.read_at(at, want, &mut other).is_ok() && one == other
+        })
+    }
+
+    /// Whether a file that looked like a copy still does; if not it is read as a file of its own.
+    pub(super) fn still_a_copy(&mut self, id: Id) -> bool {
+        let Some(original) = self.files.get(id).and_then(|file| file.copy_of) else { return false };
+        if self.files.get(original).is_some() && self.is_copy(id, original) {
+            return true;
+        }
+        if let Some(file) = self.files.get_mut(id) {
+            file.copy_of = None;
+        }
+        false
+    }
+
+    /// A closed file is not at its path any more: looks for it under another name.
+    pub(super) fn find_closed(&mut self, id: Id) {
+        let Some(file) = self.files.get(id) else { return };
+        let path = file.meta.path.clone();
+        let sibling = path.parent().and_then(|directory| fs::read_dir(directory).ok()).and_then(|entries| {
+            entries.flatten().map(|entry| entry.path()).find(|path| Stat::of(path).is_ok_and(|stat| file.is_stat(&stat)))
+        });
+        let Some(file) = self.files.get(id) else { return };
+        if let Some(path) = sibling {
+            self.renamed(id, &path);
+        } else if file.offset < file.size && let Some((path, gzip)) = self.copy_of_closed(id) {
+            self.continue_in(id, &path, gzip);
+        } else {
+            self.let_go(id, "deleted");
+        }
+    }
+
+    fn copy_of_closed(&self, id: Id) -> Option<(PathBuf, bool)> {
+        let file = self.files.get(id)?;
+        let content = Content { head: file.head, tail: file.tail() };
+        let not = Stat::of(&file.meta.path).ok();
+        let not = not.unwrap_or(Stat {
+            device: file.meta.device,
+            inode: file.meta.inode,
+            birth: file.birth,
+            size: 0,
+            modified: file.modified,
+            links: 0,
+            is_file: true,
+            is_symlink: false,
+            uid: 0,
+            gid: 0,
+        });
+        self.find_content(&file.meta.path, &content, &not)
+    }
+
+    /// States of the registry whose files the globs do not match: rotated while nobody looked.
+    pub(super) fn find_unmatched(&mut self) {
+        let mut left = std::mem::take(&mut self.unmatched);
+        for states in left.values_mut() {
+            states.retain(|state| {
+                let input = self.inputs.iter().position(|input| {
+                    input.scope == state.scope && input.globs.iter().any(|glob| glob.matches(&state.path))
+                });
+                match input {
+                    Some(input) => !self.find_rotated(input, state),
+                    None => true,
+                }
+            });
+        }
+        left.retain(|_, states| !states.is_empty());
+        for (place, states) in std::mem::replace(&mut self.unmatched, left) {
+            self.unmatched.entry(place).or_default().extend(states);
+        }
+    }
+
+    /// Goes on with a file that left its path; `true` if the state is dealt with.
+    fn find_rotated(&mut self, input: usize, state: &FileState) -> bool {
+        let settings = self.inputs[input].settings.clone();
+        let Some(directory) = state.path.parent() else { return false };
+        if state.key == FileKey::default() {
+            return false;
+        }
+        let found = fs::read_dir(directory).into_iter().flatten().flatten().find_map(|entry| {
+            let stat = Stat::of(&entry.path()).ok()?;
+            let same = stat.is_file && stat.is_same_file(state.device, state.inode, state.birth);
+            same.then(|| (entry.path(), state.gzip, stat))
+        });
+        let found = found.or_else(|| {
+            let content = Content { head: state.head, tail: state.tail };
+            let gone = Stat::of(&state.path).ok()?;
+            let (path, gzip) = self.find_content(&state.path, &content, &gone)?;
+            let stat = Stat::of(&path).ok()?;
+            self.files.with_inode(input, &stat).is_none().then_some((path, gzip, stat))
+        });
+        let Some((path, gzip, stat)) = found.filter(|_| settings.follow_rotated) else {
+            self.lose_known(input, state, state.size.saturating_sub(state.offset), "deleted");
+            if settings.clean_removed {
+                self.registry.write(vec![Change::Forget(state.key)]);
+            }
+            return true;
+        };
+        let id = self.resume(input, &path, &stat, gzip, state.clone());
+        if let Some(file) = self.files.get_mut(id) {
+            file.rotated = true;
+            file.dirty = true;
+        }
+        if let Some(after) = self.files.at_path(input, &state.path) {
+            self.files.chain(id, after);
+        }
+        self.watch_file(id);
+        self.queue(id);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_names() {
+        for (base, name, is) in [
+            ("app.log", "app.log.1", true),
+            ("app.log", "app.log-20261123.gz", true),
+            ("app.log", "app-2026-11-23.log", true),
+            ("app.log", "application.log", false),
+            ("app.log", "app.log", false),
+            ("app.log", "b.log.1", false),
+        ] {
+            assert_eq!(is_rotated_name(base, name), is, "{base} {name}");
+            if is {
+                assert!(original_names(name).iter().any(|original| original == base), "{base} {name}");
+            }
+        }
+    }
+}

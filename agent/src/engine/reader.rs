@@ -1,0 +1,395 @@
+//! The reader's thread: waits for something to happen, and does it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tailrace_common::Timestamp;
+
+use super::files::{Files, Id};
+use super::waker::Waker;
+use super::{Command, Done, Drained, EngineOptions, FileStats, Stats};
+use crate::discover::glob::Glob;
+use crate::discover::{Seen, Watcher};
+use crate::pipeline::{Acks, Outlet, Pool};
+use crate::registry::{FileState, Store, Writer};
+use crate::tail::lines::LineFormat;
+use crate::tail::settings::{InputSettings, StreamChoice};
+
+/// How often files in directories that cannot be watched are looked at.
+const POLL: Duration = Duration::from_millis(500);
+/// How many files are read before something else gets its turn.
+const ROUND: usize = 64;
+
+/// One input, compiled.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) settings: Arc<InputSettings>,
+    pub(super) globs: Vec<Glob>,
+    pub(super) lines: LineFormat,
+    /// What its files are called by in the registry.
+    pub(super) scope: String,
+    /// Whether it was scanned before: files found later are new ones.
+    pub(super) scanned: bool,
+}
+
+impl Input {
+    fn new(settings: Arc<InputSettings>) -> Input {
+        let paths = if settings.kind.reads_files() { settings.paths.as_slice() } else { &[] };
+        let stream = match settings.stream() {
+            StreamChoice::All => "",
+            StreamChoice::Stdout => "/stdout",
+            StreamChoice::Stderr => "/stderr",
+        };
+        Input {
+            globs: paths.iter().map(|path| Glob::new(path, settings.recursive_glob)).collect(),
+            lines: LineFormat::new(settings.encoding, settings.line_terminator),
+            scope: format!("{}{stream}", settings.id),
+            scanned: false,
+            settings,
+        }
+    }
+}
+
+/// The state of the reader's thread.
+pub(super) struct Reader {
+    pub(super) options: EngineOptions,
+    pub(super) inputs: Vec<Input>,
+    pub(super) files: Files,
+    pub(super) watcher: Watcher,
+    pub(super) outlet: Outlet,
+    pub(super) acks: Acks,
+    pub(super) pool: Pool,
+    pub(super) registry: Writer,
+    pub(super) seed: u64,
+    /// States of the registry whose files were not found yet.
+    pub(super) unmatched: HashMap<(u64, u64), Vec<FileState>>,
+    /// The copy in which the generation before the file being adopted goes on.
+    pub(super) pending_chain: Option<Id>,
+    pub(super) ready: VecDeque<Id>,
+    /// Files that wait for room in the pool.
+    pub(super) starved: Vec<Id>,
+    pub(super) timers: BTreeSet<(Instant, Id)>,
+    pub(super) next_scan: Instant,
+    pub(super) scans: u64,
+    pub(super) next_poll: Instant,
+    pub(super) next_save: Option<Instant>,
+    pub(super) stats: Stats,
+    pub(super) ends: Vec<u32>,
+    pub(super) stopping: Option<(Instant, Sender<Drained>)>,
+    pub(super) started: std::time::SystemTime,
+    waker: Waker,
+    done: Arc<Done>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        inputs: Vec<Arc<InputSettings>>,
+        store: Store,
+        outlet: Outlet,
+        options: EngineOptions,
+        waker: Waker,
+        done: Arc<Done>,
+    ) -> io::Result<Reader> {
+        let acks = Acks::new();
+        let wake = waker.clone();
+        acks.on_commit(move || wake.wake());
+        let wake = waker.clone();
+        let pool = Pool::new(options.memory_limit, move || wake.wake());
+        let mut unmatched: HashMap<_, Vec<FileState>> = HashMap::new();
+        for state in store.states() {
+            unmatched.entry((state.device, state.inode)).or_default().push(state.clone());
+        }
+        if store.is_empty()
+            && let Some(directory) = &options.import_from
+        {
+            for state in crate::registry::import(directory).unwrap_or_default() {
+                unmatched.entry((state.device, state.inode)).or_default().push(state);
+            }
+        }
+        let now = Instant::now();
+        Ok(Reader {
+            inputs: inputs.into_iter().map(Input::new).collect(),
+            files: Files::default(),
+            watcher: Watcher::new(),
+            outlet,
+            acks,
+            pool,
+            seed: store.seed(),
+            registry: Writer::start(store)?,
+            unmatched,
+            pending_chain: None,
+            ready: VecDeque::new(),
+            starved: Vec::new(),
+            timers: BTreeSet::new(),
+            next_scan: now,
+            scans: 0,
+            next_poll: now + POLL,
+            next_save: None,
+            stats: Stats::default(),
+            ends: Vec::new(),
+            stopping: None,
+            started: std::time::SystemTime::now(),
+            options,
+            waker,
+            done,
+        })
+    }
+
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        raise_file_limit();
+        loop {
+            let now = Instant::now();
+            if now >= self.next_scan && self.stopping.is_none() {
+                self.scan();
+            }
+            self.take_changes();
+            self.run_timers();
+            self.read_round();
+            if self.next_save.is_some_and(|at| at <= Instant::now()) {
+                self.save();
+            }
+            if !self.take_commands(commands) {
+                return;
+            }
+            if self.options.once && self.stopping.is_none() && self.is_done() {
+                self.save();
+                self.registry.flush(Duration::from_secs(30));
+                self.done.set();
+            }
+            self.wait();
+        }
+    }
+
+    /// Waits for a change, a wake or the next timer; not at all while there is something to read.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let mut until = self.next_scan;
+        let timers = self.timers.first().map(|(at, _)| *at);
+        let stop = self.stopping.as_ref().map(|(at, _)| *at);
+        for at in [timers, self.next_save, stop, self.watcher.polls().then_some(self.next_poll)].into_iter().flatten() {
+            until = until.min(at);
+        }
+        let idle = self.ready.is_empty() || self.stopping.is_some();
+        let timeout = if idle { until.saturating_duration_since(now) } else { Duration::ZERO };
+        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+        let wake = self.waker.fd();
+        let mut fds = vec![PollFd::from_borrowed_fd(wake, PollFlags::IN)];
+        fds.extend(self.watcher.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        if let Err(error) = poll(&mut fds, Some(&timeout))
+            && error != rustix::io::Errno::INTR
+        {
+            tracing::error!(error = %io::Error::from(error), "cannot wait for changes");
+        }
+        if fds[0].revents().contains(PollFlags::IN) {
+            self.waker.reset();
+            // Room in the pool, acknowledgements, or a command.
+            for id in std::mem::take(&mut self.starved) {
+                self.queue(id);
+            }
+            if self.next_save.is_none() {
+                self.next_save = Some(Instant::now() + self.options.registry_flush);
+            }
+        }
+    }
+
+    /// Puts a file in the queue of those to be read.
+    pub(super) fn queue(&mut self, id: Id) {
+        if let Some(file) = self.files.get_mut(id)
+            && !file.queued
+        {
+            file.queued = true;
+            file.at_end = false;
+            self.ready.push_back(id);
+        }
+    }
+
+    fn read_round(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        for _ in 0..ROUND.min(self.ready.len()) {
+            let Some(id) = self.ready.pop_front() else { return };
+            if let Some(file) = self.files.get_mut(id) {
+                file.queued = false;
+                self.read(id);
+            }
+        }
+    }
+
+    fn take_changes(&mut self) {
+        let mut seen = Vec::new();
+        self.watcher.take(&mut seen);
+        for change in seen {
+            match change {
+                Seen::Modified(watch, name) => {
+                    for id in self.files.named(watch, &name) {
+                        self.queue(id);
+                    }
+                }
+                Seen::Appeared(watch, name) => self.appeared(watch, &name),
+                Seen::Gone(watch, name) => {
+                    for id in self.files.named(watch, &name) {
+                        self.recheck(id);
+                    }
+                }
+                Seen::DirectoryGone(watch) => {
+                    for id in self.files.unwatch(watch) {
+                        self.recheck(id);
+                    }
+                    self.next_scan = Instant::now();
+                }
+                Seen::Overflow => self.next_scan = Instant::now(),
+            }
+        }
+        if self.watcher.polls() && Instant::now() >= self.next_poll {
+            self.next_poll = Instant::now() + POLL;
+            self.poll_files();
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let now = Instant::now();
+        while let Some((at, id)) = self.timers.first().copied()
+            && at <= now
+        {
+            self.timers.pop_first();
+            if let Some(file) = self.files.get_mut(id)
+                && file.timer == Some(at)
+            {
+                file.timer = None;
+                self.on_timer(id);
+            }
+        }
+    }
+
+    /// Sets when a file is looked at again, if that is earlier than what is set.
+    pub(super) fn set_timer(&mut self, id: Id, at: Instant) {
+        if let Some(file) = self.files.get_mut(id)
+            && file.timer.is_none_or(|set| at < set)
+        {
+            if let Some(set) = file.timer.replace(at) {
+                self.timers.remove(&(set, id));
+            }
+            self.timers.insert((at, id));
+        }
+    }
+
+    /// `false` when the thread is to end.
+    fn take_commands(&mut self, commands: &Receiver<Command>) -> bool {
+        while let Ok(command) = commands.try_recv() {
+            match command {
+                Command::Reload(inputs) => self.reload(inputs),
+                Command::Stop(deadline, reply) => self.stopping = Some((Instant::now() + deadline, reply)),
+                Command::Stats(reply) => drop(reply.send(self.stats())),
+                Command::Abandon => return false,
+            }
+        }
+        let Some((deadline, reply)) = &self.stopping else { return true };
+        let left = self.acks.total_outstanding();
+        if left > 0 && Instant::now() < *deadline {
+            return true;
+        }
+        let drained = if left == 0 { Drained::All } else { Drained::Left(left) };
+        let reply = reply.clone();
+        self.save();
+        self.registry.flush(Duration::from_secs(10));
+        reply.send(drained).ok();
+        false
+    }
+
+    fn reload(&mut self, settings: Vec<Arc<InputSettings>>) {
+        let inputs: Vec<Input> = settings.into_iter().map(Input::new).collect();
+        let old = std::mem::replace(&mut self.inputs, inputs);
+        // Every file is found anew under the new inputs; its position comes from what is acknowledged, so what is
+        // still on its way keeps its place.
+        let followed = self.files.ids();
+        self.save_all();
+        self.move_to_new_inputs(&old, &followed);
+        self.next_scan = Instant::now();
+    }
+
+    /// Files of an input that stays go on under its new settings, the others are let go.
+    fn move_to_new_inputs(&mut self, old: &[Input], followed: &[Id]) {
+        for id in followed {
+            let Some(mut file) = self.files.remove(*id) else { continue };
+            let scope = &old[file.input].scope;
+            let place = self.inputs.iter().position(|input| {
+                input.scope == *scope && input.globs.iter().any(|glob| glob.matches(&file.meta.path) || file.rotated)
+            });
+            let Some(place) = place else {
+                self.unmatched.entry((file.meta.device, file.meta.inode)).or_default().push(file.state(
+                    scope,
+                    &self.acks.committed(file.key()).unwrap_or(file.issued.clone()),
+                    None,
+                    Timestamp::now().secs,
+                ));
+                continue;
+            };
+            file.input = place;
+            file.settings = self.inputs[place].settings.clone();
+            file.predecessor = None;
+            file.successor = None;
+            file.names.clear();
+            file.queued = false;
+            file.timer = None;
+            self.inputs[place].scanned = true;
+            let id = self.files.insert(*file);
+            self.watch_file(id);
+            self.queue(id);
+        }
+        self.ready.retain(|id| self.files.get(*id).is_some_and(|file| file.queued));
+        self.starved.clear();
+    }
+
+    fn is_done(&self) -> bool {
+        self.inputs.iter().all(|input| input.scanned || input.globs.is_empty())
+            && self.ready.is_empty()
+            && self.starved.is_empty()
+            && self.files.iter().all(|(_, file)| file.at_end || file.copy_of.is_some() || file.trouble.is_some())
+            && self.acks.total_outstanding() == 0
+    }
+
+    fn stats(&self) -> Stats {
+        let status = self.registry.status();
+        let files = self.files.iter().map(|(_, file)| {
+            let acknowledged = self.acks.committed(file.key()).map_or(file.issued.offset, |position| position.offset);
+            let behind = if file.size > acknowledged { file.active.elapsed().as_millis() as u64 } else { 0 };
+            FileStats {
+                path: file.meta.path.clone(),
+                input_id: file.settings.id.clone(),
+                device: file.meta.device,
+                inode: file.meta.inode,
+                read: file.offset,
+                acknowledged,
+                size: file.size,
+                lost: file.lost,
+                open: file.source.is_some(),
+                behind_millis: behind,
+            }
+        });
+        Stats {
+            files: files.collect(),
+            open_files: self.files.iter().filter(|(_, file)| file.source.is_some()).count() as u64,
+            registry_writes: status.writes,
+            registry_states: status.states,
+            registry_error: status.error,
+            bytes_in_flight: self.pool.used() as u64,
+            ..self.stats.clone()
+        }
+    }
+}
+
+/// Every followed file may have to be open: takes as many handles as are allowed.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::debug!(error = %io::Error::from(error), "cannot raise the limit of open files");
+    }
+}
