@@ -105,7 +105,9 @@ impl AgentArgs {
                 println!("Config OK");
                 Ok(ExitCode::SUCCESS)
             }
-            Some(Command::Test(Test::Output)) => Ok(if probe::output(&config.output) { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+            Some(Command::Test(Test::Output)) => {
+                Ok(if probe::output(&config.output) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
             Some(Command::Export(Export::Config)) => {
                 println!("{config:#?}");
                 Ok(ExitCode::SUCCESS)
@@ -115,14 +117,19 @@ impl AgentArgs {
 
     fn files(&self) -> Vec<PathBuf> {
         let folder = self.config_folder.clone().unwrap_or_default();
-        if self.config.is_empty() { vec![folder.join("filebeat.yml")] } else { self.config.iter().map(|file| folder.join(file)).collect() }
+        if self.config.is_empty() {
+            vec![folder.join("filebeat.yml")]
+        } else {
+            self.config.iter().map(|file| folder.join(file)).collect()
+        }
     }
 }
 
 fn run(config: &Config, once: bool) -> anyhow::Result<ExitCode> {
     let running = Running::start(config, once)?;
     tracing::info!(inputs = config.inputs.len(), data = %config.data.display(), "agent started");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch for signals")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch for signals")?;
     runtime.block_on(wait(&running, once))?;
     let started = Instant::now();
     let progress = running.progress();

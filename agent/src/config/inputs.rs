@@ -24,7 +24,11 @@ const KINDS: [(&str, InputKind); 3] =
 
 pub(super) fn read(filebeat: &Section<'_>, common: &Common) -> Vec<Decor> {
     let Some(node) = filebeat.get("inputs") else {
-        filebeat.report().error(filebeat.position(), "'filebeat.inputs' is missing", Some("list at least one input".into()));
+        filebeat.report().error(
+            filebeat.position(),
+            "'filebeat.inputs' is missing",
+            Some("list at least one input".into()),
+        );
         return Vec::new();
     };
     let Some(items) = node.as_list() else {
@@ -43,7 +47,8 @@ fn input(section: &Section<'_>, common: &Common) -> Option<Decor> {
         section.error("type", "'type' is missing", Some("for example: type: filestream".into()));
     }
     let kind = section.choice("type", &KINDS, InputKind::Filestream);
-    let mut settings = InputSettings { kind, id: section.text("id").unwrap_or_default().into(), ..InputSettings::default() };
+    let mut settings =
+        InputSettings { kind, id: section.text("id").unwrap_or_default().into(), ..InputSettings::default() };
     settings.paths = section.texts("paths");
     if settings.paths.is_empty() {
         section.error("paths", format!("'{}' is missing", section.name("paths")), None);
@@ -130,7 +135,12 @@ fn filestream(section: &Section<'_>, settings: &mut InputSettings) {
     settings.backoff_max = backoff.duration("max").unwrap_or(settings.backoff_max);
     settings.buffer_size = size(section, "buffer_size", settings.buffer_size);
     settings.message_max_bytes = size(section, "message_max_bytes", settings.message_max_bytes);
-    let kinds = [("", Compression::None), ("none", Compression::None), ("gzip", Compression::Gzip), ("auto", Compression::Auto)];
+    let kinds = [
+        ("", Compression::None),
+        ("none", Compression::None),
+        ("gzip", Compression::Gzip),
+        ("auto", Compression::Auto),
+    ];
     settings.compression = section.choice("compression", &kinds, Compression::None);
     settings.include_file_fingerprint = section.boolean("include_file_fingerprint", true);
     settings.include_file_owner_name = section.boolean("include_file_owner_name", false);
@@ -176,7 +186,9 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
         crate::document::deep_merge(&mut added, object, true);
     }
     let format = |key: &'static str| {
-        section.text(key).and_then(|text| Format::parse(text).map_err(|error| section.error(key, error.to_string(), None)).ok())
+        section
+            .text(key)
+            .and_then(|text| Format::parse(text).map_err(|error| section.error(key, error.to_string(), None)).ok())
     };
     if section.is_set("processors") {
         section.get("processors");
@@ -197,7 +209,9 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
 pub(super) fn value(node: &Node) -> Value {
     match &node.kind {
         Kind::List(items) => Value::Array(items.iter().map(value).collect()),
-        Kind::Map(entries) => Value::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect()),
+        Kind::Map(entries) => {
+            Value::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect())
+        }
         Kind::Scalar { text, .. } => match node.scalar() {
             Some(Scalar::Null) | None => Value::Null,
             Some(Scalar::Bool(flag)) => Value::Bool(flag),

@@ -66,10 +66,15 @@ impl fmt::Display for Rendered<'_> {
 }
 
 /// Reads configuration files (later ones over earlier ones), then what the command line says.
-pub fn load(paths: &[PathBuf], overrides: &Overrides, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+pub fn load(
+    paths: &[PathBuf],
+    overrides: &Overrides,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
     let mut whole = Node::empty_map(Position { line: 1, column: 1 });
     for path in paths {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
         let node = yaml::parse(&text).map_err(|source| ConfigError::Yaml { path: path.clone(), source })?;
         if !node.is_null() {
             whole.merge(node.expand_dots());
@@ -122,7 +127,8 @@ fn filled(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<St
             out.push_str(&rest[start..]);
             return Ok(out);
         };
-        let (name, default) = inside[..end].split_once(':').map_or((&inside[..end], None), |(name, default)| (name, Some(default)));
+        let (name, default) =
+            inside[..end].split_once(':').map_or((&inside[..end], None), |(name, default)| (name, Some(default)));
         match (environment(name), default) {
             (Some(value), _) => out.push_str(&value),
             (None, Some(default)) => match default.strip_prefix('?') {
@@ -151,7 +157,11 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     }
     root.ignore(&ELASTIC_ONLY);
     root.ignore(&["http", "max_procs", "strict", "management", "publisher_pipeline", "keystore", "gc_percent"]);
-    let common = inputs::Common { fields: fields(&root), under_root: root.boolean("fields_under_root", false), tags: root.texts("tags") };
+    let common = inputs::Common {
+        fields: fields(&root),
+        under_root: root.boolean("fields_under_root", false),
+        tags: root.texts("tags"),
+    };
     if root.is_set("processors") {
         root.get("processors");
         root.error("processors", "'processors' are not supported", Some("do it in the processor's pipeline".into()));
@@ -161,8 +171,10 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let registry = filebeat.section("registry");
     registry.ignore(&["path", "migrate_file", "backend"]);
     let flush = registry.duration("flush").unwrap_or(Duration::from_secs(1));
-    let permissions = registry.text("file_permissions").and_then(|text| u32::from_str_radix(text.trim_start_matches('0'), 8).ok());
-    let shutdown = filebeat.duration("shutdown_timeout").filter(|time| !time.is_zero()).unwrap_or(Duration::from_secs(10));
+    let permissions =
+        registry.text("file_permissions").and_then(|text| u32::from_str_radix(text.trim_start_matches('0'), 8).ok());
+    let shutdown =
+        filebeat.duration("shutdown_timeout").filter(|time| !time.is_zero()).unwrap_or(Duration::from_secs(10));
     filebeat.ignore(&["autodiscover", "config", "modules", "config_dir", "overwrite_pipelines"]);
     let path = root.section("path");
     let home = overrides.home.clone().or_else(|| path.path("home")).unwrap_or_else(|| PathBuf::from("."));
@@ -170,7 +182,18 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     path.ignore(&["config", "logs", "home", "data"]);
     let logging = root.section("logging");
     let log_level = logging.text("level").unwrap_or("info").to_string();
-    logging.ignore(&["to_stderr", "to_files", "to_syslog", "to_eventlog", "files", "metrics", "selectors", "json", "ecs", "event_data"]);
+    logging.ignore(&[
+        "to_stderr",
+        "to_files",
+        "to_syslog",
+        "to_eventlog",
+        "files",
+        "metrics",
+        "selectors",
+        "json",
+        "ecs",
+        "event_data",
+    ]);
     let queue = root.section("queue");
     let memory = queue.section("mem");
     memory.ignore(&["events", "flush"]);
@@ -180,18 +203,30 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let output = outputs::read(&root)?;
     let (registry_flush, registry_permissions) = (flush, permissions.unwrap_or(0o600));
     Some(Config {
-        name, data, inputs, output, registry_flush, registry_permissions, shutdown_timeout: shutdown, memory_limit, log_level,
-        document_ids, notices: Vec::new(),
+        name,
+        data,
+        inputs,
+        output,
+        registry_flush,
+        registry_permissions,
+        shutdown_timeout: shutdown,
+        memory_limit,
+        log_level,
+        document_ids,
+        notices: Vec::new(),
     })
 }
 
 /// `fields` as they stand in a document.
 pub(super) fn fields(section: &Section<'_>) -> Object {
-    section.get("fields").and_then(Node::as_map).map(|entries| {
-        entries.iter().map(|(key, value)| (key.text.clone(), inputs::value(value))).collect()
-    }).unwrap_or_default()
+    section
+        .get("fields")
+        .and_then(Node::as_map)
+        .map(|entries| entries.iter().map(|(key, value)| (key.text.clone(), inputs::value(value))).collect())
+        .unwrap_or_default()
 }
 
 fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".into(), |name| name.trim().to_string())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".into(), |name| name.trim().to_string())
 }

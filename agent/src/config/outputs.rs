@@ -25,7 +25,11 @@ pub(super) fn read(root: &Section<'_>) -> Option<OutputSettings> {
         }
         [] => {
             output.ignore(&names);
-            root.error("output", "no output is set", Some("set output.kafka, output.logstash, output.file, output.console or output.discard".into()));
+            root.error(
+                "output",
+                "no output is set",
+                Some("set output.kafka, output.logstash, output.file, output.console or output.discard".into()),
+            );
             None
         }
         several => {
@@ -47,7 +51,11 @@ fn kafka(section: &Section<'_>) -> Option<OutputSettings> {
     let mut put = |name: &str, value: String| drop(client.insert(name.to_string(), value));
     let hosts = section.texts("hosts");
     if hosts.is_empty() {
-        section.error("hosts", format!("'{}' is missing", section.name("hosts")), Some("for example: hosts: [\"kafka1:9092\"]".into()));
+        section.error(
+            "hosts",
+            format!("'{}' is missing", section.name("hosts")),
+            Some("for example: hosts: [\"kafka1:9092\"]".into()),
+        );
     }
     put("bootstrap.servers", hosts.join(","));
     put("client.id", section.text("client_id").unwrap_or("beats").into());
@@ -88,15 +96,33 @@ fn kafka(section: &Section<'_>) -> Option<OutputSettings> {
         _ => Partitioner::Hash,
     };
     partition.ignore(&["random", "round_robin", "hash"]);
-    let headers = section.get("headers").and_then(|node| node.as_list()).unwrap_or_default().iter().filter_map(|item| {
-        Some((item.get("key")?.as_text()?.to_string(), item.get("value")?.as_text()?.to_string()))
-    });
+    let headers =
+        section.get("headers").and_then(|node| node.as_list()).unwrap_or_default().iter().filter_map(|item| {
+            Some((item.get("key")?.as_text()?.to_string(), item.get("value")?.as_text()?.to_string()))
+        });
     let headers = headers.collect();
     let topic = format(section, "topic");
     if topic.is_none() && !section.is_set("topic") {
-        section.error("topic", format!("'{}' is missing", section.name("topic")), Some("for example: topic: logs".into()));
+        section.error(
+            "topic",
+            format!("'{}' is missing", section.name("topic")),
+            Some("for example: topic: logs".into()),
+        );
     }
-    section.ignore(&["version", "metadata", "worker", "max_retries", "backoff", "bulk_max_size", "bulk_flush_frequency", "timeout", "channel_buffer_size", "keep_alive", "codec", "enabled"]);
+    section.ignore(&[
+        "version",
+        "metadata",
+        "worker",
+        "max_retries",
+        "backoff",
+        "bulk_max_size",
+        "bulk_flush_frequency",
+        "timeout",
+        "channel_buffer_size",
+        "keep_alive",
+        "codec",
+        "enabled",
+    ]);
     Some(OutputSettings::Kafka(KafkaSettings {
         client,
         topic: topic?,
@@ -131,7 +157,11 @@ fn security(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
     if let Some(path) = ssl.texts("certificate_authorities").first() {
         put("ssl.ca.location", path.clone());
     }
-    for (key, name) in [("certificate", "ssl.certificate.location"), ("key", "ssl.key.location"), ("key_passphrase", "ssl.key.password")] {
+    for (key, name) in [
+        ("certificate", "ssl.certificate.location"),
+        ("key", "ssl.key.location"),
+        ("key_passphrase", "ssl.key.password"),
+    ] {
         if let Some(text) = ssl.text(key) {
             put(name, text.into());
         }
@@ -149,7 +179,11 @@ fn logstash(section: &Section<'_>) -> Option<OutputSettings> {
     section.boolean("enabled", true);
     let mut hosts = section.texts("hosts");
     if hosts.is_empty() {
-        section.error("hosts", format!("'{}' is missing", section.name("hosts")), Some("for example: hosts: [\"logstash:5044\"]".into()));
+        section.error(
+            "hosts",
+            format!("'{}' is missing", section.name("hosts")),
+            Some("for example: hosts: [\"logstash:5044\"]".into()),
+        );
     }
     for host in &mut hosts {
         if host.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
@@ -162,14 +196,28 @@ fn logstash(section: &Section<'_>) -> Option<OutputSettings> {
     let authorities = ssl.texts("certificate_authorities").into_iter().map(Into::into).collect();
     ssl.ignore(&["enabled", "verification_mode", "supported_protocols", "cipher_suites", "key_passphrase"]);
     let backoff = section.section("backoff");
-    section.ignore(&["worker", "workers", "loadbalance", "ttl", "slow_start", "proxy_url", "index", "escape_html", "max_retries", "queue"]);
+    section.ignore(&[
+        "worker",
+        "workers",
+        "loadbalance",
+        "ttl",
+        "slow_start",
+        "proxy_url",
+        "index",
+        "escape_html",
+        "max_retries",
+        "queue",
+    ]);
     Some(OutputSettings::Logstash(LogstashSettings {
         hosts,
         compression_level: section.number("compression_level").map_or(3, |level| level as u32),
         bulk_max_size: section.number("bulk_max_size").map_or(2048, |size| size as usize),
         pipelining: section.number("pipelining").map_or(2, |windows| windows as usize),
         timeout: section.duration("timeout").unwrap_or(Duration::from_secs(30)),
-        backoff: (backoff.duration("init").unwrap_or(Duration::from_secs(1)), backoff.duration("max").unwrap_or(Duration::from_secs(60))),
+        backoff: (
+            backoff.duration("init").unwrap_or(Duration::from_secs(1)),
+            backoff.duration("max").unwrap_or(Duration::from_secs(60)),
+        ),
         tls: tls.then_some(TlsSettings { authorities, identity }),
     }))
 }
@@ -180,7 +228,8 @@ fn file(section: &Section<'_>) -> Option<OutputSettings> {
     if path.is_none() {
         section.error("path", format!("'{}' is missing", section.name("path")), None);
     }
-    let permissions = section.text("permissions").and_then(|text| u32::from_str_radix(text.trim_start_matches('0'), 8).ok());
+    let permissions =
+        section.text("permissions").and_then(|text| u32::from_str_radix(text.trim_start_matches('0'), 8).ok());
     section.ignore(&["codec", "rotate_on_startup"]);
     Some(OutputSettings::File(FileSettings {
         path: path?,

@@ -8,7 +8,8 @@ use super::section::Section;
 use crate::decode::Pattern;
 use crate::decode::ndjson::NdjsonSettings;
 use crate::tail::settings::{
-    ContainerFormat, ContainerSettings, InputKind, MultilineKind, MultilineMatch, MultilineSettings, Parser, StreamChoice,
+    ContainerFormat, ContainerSettings, InputKind, MultilineKind, MultilineMatch, MultilineSettings, Parser,
+    StreamChoice,
 };
 
 /// The list `parsers`: each item a map with one key, the parser's name.
@@ -98,7 +99,11 @@ fn multiline(section: &Section<'_>) -> Option<MultilineSettings> {
         "while_pattern" => MultilineKind::While { pattern: pattern("pattern")?, negate },
         "auto" => MultilineKind::Auto,
         other => {
-            section.error("type", format!("'{other}' is no type of multiline"), Some("use pattern, count, while_pattern or auto".into()));
+            section.error(
+                "type",
+                format!("'{other}' is no type of multiline"),
+                Some("use pattern, count, while_pattern or auto".into()),
+            );
             return None;
         }
     };

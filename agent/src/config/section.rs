@@ -91,14 +91,20 @@ impl<'n> Section<'n> {
 
     /// The keys that the map has.
     pub(super) fn keys(&self) -> Vec<&'n str> {
-        self.node.and_then(Node::as_map).map_or_else(Vec::new, |entries| entries.iter().map(|(key, _)| key.text.as_str()).collect())
+        self.node
+            .and_then(Node::as_map)
+            .map_or_else(Vec::new, |entries| entries.iter().map(|(key, _)| key.text.as_str()).collect())
     }
 
     fn read<T>(&self, key: &'static str, expected: &str, read: impl FnOnce(&'n Node) -> Option<T>) -> Option<T> {
         let node = self.get(key)?;
         let value = read(node);
         if value.is_none() {
-            self.report.error(node.position, format!("'{}' must be {expected}, this is {}", self.name(key), node.type_name()), None);
+            self.report.error(
+                node.position,
+                format!("'{}' must be {expected}, this is {}", self.name(key), node.type_name()),
+                None,
+            );
         }
         value
     }
@@ -133,7 +139,9 @@ impl<'n> Section<'n> {
     pub(super) fn texts(&self, key: &'static str) -> Vec<String> {
         let read = |node: &Node| match &node.kind {
             Kind::List(items) => items.iter().map(|item| item.as_text().map(str::to_string)).collect(),
-            _ => node.as_text().map(|text| text.split(',').map(|part| part.trim().to_string()).filter(|part| !part.is_empty()).collect()),
+            _ => node.as_text().map(|text| {
+                text.split(',').map(|part| part.trim().to_string()).filter(|part| !part.is_empty()).collect()
+            }),
         };
         self.read(key, "a list of texts", read).unwrap_or_default()
     }
@@ -168,7 +176,8 @@ impl Drop for Section<'_> {
         let Some(entries) = self.node.and_then(Node::as_map) else { return };
         let known = self.known.borrow();
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
-            let hint = nearest(&key.text, known.iter().copied()).map(|near| format!("did you mean '{}'?", self.name(near)));
+            let hint =
+                nearest(&key.text, known.iter().copied()).map(|near| format!("did you mean '{}'?", self.name(near)));
             self.report.error(key.position, format!("unknown key '{}'", self.name(&key.text)), hint);
         }
     }
@@ -224,7 +233,15 @@ mod tests {
 
     #[test]
     fn durations_are_those_of_go() {
-        for (text, wanted) in [("5s", Some(5.0)), ("1h30m", Some(5400.0)), ("1.5s", Some(1.5)), ("250ms", Some(0.25)), ("10", Some(10.0)), ("5x", None), ("s", None)] {
+        for (text, wanted) in [
+            ("5s", Some(5.0)),
+            ("1h30m", Some(5400.0)),
+            ("1.5s", Some(1.5)),
+            ("250ms", Some(0.25)),
+            ("10", Some(10.0)),
+            ("5x", None),
+            ("s", None),
+        ] {
             assert_eq!(parse_duration(text).map(|time| time.as_secs_f64()), wanted, "{text}");
         }
         assert_eq!(parse_bytes("10MiB"), Some(10 << 20));

@@ -57,7 +57,13 @@ pub fn parse(line: &mut [u8]) -> Result<DockerLine, &'static str> {
         None => range.end,
         // The common line: its only escape is the line end.
         Some(at) if at + 2 == range.end && line[at + 1] == b'n' => {
-            return Ok(DockerLine { message: range.start..at, complete: true, stream, timestamp, attrs: members.attrs });
+            return Ok(DockerLine {
+                message: range.start..at,
+                complete: true,
+                stream,
+                timestamp,
+                attrs: members.attrs,
+            });
         }
         Some(at) => at + unescape(&mut line[at..range.end])?,
     };
@@ -253,8 +259,7 @@ mod tests {
 
     #[test]
     fn the_common_line() {
-        let (message, line) =
-            parsed(r#"{"log":"hello\n","stream":"stdout","time":"2026-11-23T09:15:00.000123456Z"}"#);
+        let (message, line) = parsed(r#"{"log":"hello\n","stream":"stdout","time":"2026-11-23T09:15:00.000123456Z"}"#);
         assert_eq!((message.as_str(), line.complete, line.stream), ("hello", true, Stream::Stdout));
         assert_eq!(line.timestamp.nanos, 123_456);
     }

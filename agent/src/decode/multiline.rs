@@ -185,10 +185,18 @@ impl MultilineKind {
             }
             MultilineKind::Count(_) => Step::Join,
             MultilineKind::While { pattern, negate } => {
-                if pattern.is_match(line) == *negate { Step::Alone } else { Step::Join }
+                if pattern.is_match(line) == *negate {
+                    Step::Alone
+                } else {
+                    Step::Join
+                }
             }
             MultilineKind::Auto => {
-                if open.trace.continues(line) { Step::Join } else { Step::Begin }
+                if open.trace.continues(line) {
+                    Step::Join
+                } else {
+                    Step::Begin
+                }
             }
         }
     }

@@ -25,14 +25,8 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn new(item: Item, text: &[u8], limit: usize, now: Instant) -> Pending {
         let ranges = item.ranges();
-        let mut pending = Pending {
-            text: Vec::new(),
-            ranges,
-            touched: now,
-            lines: 1,
-            older: item.older,
-            first: item.entry,
-        };
+        let mut pending =
+            Pending { text: Vec::new(), ranges, touched: now, lines: 1, older: item.older, first: item.entry };
         let message = pending.first.message;
         pending.append(message.of(text), limit);
         pending

@@ -148,11 +148,8 @@ pub fn parse(
         SyslogFormat::Rfc3164 => false,
         SyslogFormat::Rfc5424 => true,
     };
-    let timestamp = if is_5424 {
-        cursor.rfc5424(&mut syslog)?
-    } else {
-        Some(cursor.rfc3164(&mut syslog, settings, now)?)
-    };
+    let timestamp =
+        if is_5424 { cursor.rfc5424(&mut syslog)? } else { Some(cursor.rfc3164(&mut syslog, settings, now)?) };
     Ok((timestamp, syslog, cursor.rest().to_owned()))
 }
 

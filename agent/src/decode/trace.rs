@@ -33,7 +33,8 @@ fn starts_with_any(line: &[u8], parts: &[&str]) -> bool {
 fn is_frame(line: &[u8]) -> bool {
     let trimmed = line.trim_ascii_start();
     if indented(line) {
-        let known = ["at ", "... ", "from ", "--- End of ", "---> ", "Caused by", "Suppressed:", "File \"", "thrown in "];
+        let known =
+            ["at ", "... ", "from ", "--- End of ", "---> ", "Caused by", "Suppressed:", "File \"", "thrown in "];
         return starts_with_any(trimmed, &known);
     }
     starts_with_any(line, &["Caused by:", "Suppressed:", "--- End of ", "Wrapped by:", "[CIRCULAR REFERENCE"])
@@ -71,7 +72,8 @@ impl Trace {
 
     /// Whether a line belongs to the event so far.
     pub(super) fn continues(&mut self, line: &[u8]) -> bool {
-        if contains(line, "Traceback (most recent call last):") && (*self != Trace::None || line.starts_with(b"Traceback"))
+        if contains(line, "Traceback (most recent call last):")
+            && (*self != Trace::None || line.starts_with(b"Traceback"))
         {
             *self = Trace::PythonFrames;
             return true;

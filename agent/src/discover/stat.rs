@@ -58,9 +58,7 @@ impl Stat {
 
     /// Whether both are the same file. Without times of birth the inode has to do.
     pub fn is_same_file(&self, device: u64, inode: u64, birth: i64) -> bool {
-        self.device == device
-            && self.inode == inode
-            && (self.birth == birth || self.birth == 0 || birth == 0)
+        self.device == device && self.inode == inode && (self.birth == birth || self.birth == 0 || birth == 0)
     }
 }
 

@@ -146,7 +146,8 @@ impl Watcher {
                 }
             };
             let (id, flags) = (event.wd(), event.events());
-            let name = || event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned()).unwrap_or_default();
+            let name =
+                || event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned()).unwrap_or_default();
             if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
                 seen.push(Seen::Overflow);
             } else if flags.contains(ReadFlags::MODIFY) {

@@ -138,7 +138,10 @@ mod tests {
 
     #[test]
     fn each_invalid_byte_becomes_one_replacement() {
-        assert_eq!(written(b"bad \xff\xfe bytes \xe4\xb8( cut \xe4\xb8"), "\"bad ��bytes ��( cut ��\"".replace("��b", "�� b"));
+        assert_eq!(
+            written(b"bad \xff\xfe bytes \xe4\xb8( cut \xe4\xb8"),
+            "\"bad ��bytes ��( cut ��\"".replace("��b", "�� b")
+        );
         assert_eq!(to_text(b"a\xffb\n\""), "a\u{fffd}b\n\"");
         // A surrogate half in UTF-8: three invalid bytes.
         assert_eq!(written(b"\xed\xa0\x80"), "\"���\"");
@@ -146,7 +149,10 @@ mod tests {
 
     #[test]
     fn what_json_and_javascript_demand_is_escaped() {
-        assert_eq!(written("nul \0 in \u{7} \u{7f}\"\\\n\r\t".as_bytes()), "\"nul \\u0000 in \\u0007 \u{7f}\\\"\\\\\\n\\r\\t\"");
+        assert_eq!(
+            written("nul \0 in \u{7} \u{7f}\"\\\n\r\t".as_bytes()),
+            "\"nul \\u0000 in \\u0007 \u{7f}\\\"\\\\\\n\\r\\t\""
+        );
         assert_eq!(written("a\u{2028}中\u{2029}<&>".as_bytes()), "\"a\\u2028中\\u2029<&>\"");
     }
 

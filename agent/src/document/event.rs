@@ -240,7 +240,13 @@ fn keep_timestamp(event: &mut Event, moment: Timestamp) {
     }
 }
 
-fn complete_metadata(event: &mut Event, template: &Template, batch: &Batch, entry: &Entry, settings: &DocumentSettings) {
+fn complete_metadata(
+    event: &mut Event,
+    template: &Template,
+    batch: &Batch,
+    entry: &Entry,
+    settings: &DocumentSettings,
+) {
     // `index` and `pipeline` may name fields that are added only later, such as `agent.version`.
     let mut named = event.clone();
     add_identity(named.fields_mut(), settings, template.decor.disable_host);
@@ -254,8 +260,7 @@ fn complete_metadata(event: &mut Event, template: &Template, batch: &Batch, entr
 
 /// `agent` and `ecs` are ours whatever a line says; `host` is the line's if it names one.
 fn add_identity(fields: &mut Object, settings: &DocumentSettings, disable_host: bool) {
-    let ours: Object =
-        [("agent", settings.identity.agent()), ("ecs", Identity::ecs())].into_iter().collect();
+    let ours: Object = [("agent", settings.identity.agent()), ("ecs", Identity::ecs())].into_iter().collect();
     deep_merge(fields, ours, true);
     let named = fields.get("host").and_then(Value::as_object).is_some_and(|host| host.contains("name"));
     if !disable_host && !named {

@@ -102,9 +102,10 @@ impl Format {
         self.0.iter().all(|part| match part {
             Part::Text(_) => true,
             Part::Time(_) => false,
-            Part::Field { reference, .. } => {
-                !matches!(reference.name.as_str(), "message" | "@timestamp" | "log.offset" | "log.flags" | "@metadata._id")
-            }
+            Part::Field { reference, .. } => !matches!(
+                reference.name.as_str(),
+                "message" | "@timestamp" | "log.offset" | "log.flags" | "@metadata._id"
+            ),
         })
     }
 

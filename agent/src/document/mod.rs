@@ -245,4 +245,3 @@ fn prettify(out: &mut Vec<u8>, start: usize) {
         out.extend_from_slice(&pretty);
     }
 }
-

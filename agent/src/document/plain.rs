@@ -43,7 +43,9 @@ pub(super) fn write(
     out: &mut Vec<u8>,
 ) {
     let message = batch.message(entry);
-    out.reserve(message.len() + template.after_time.len() + template.before_offset.len() + template.after_offset.len() + 160);
+    out.reserve(
+        message.len() + template.after_time.len() + template.before_offset.len() + template.after_offset.len() + 160,
+    );
     out.extend_from_slice(b"{\"@timestamp\":\"");
     clock.write(entry.timestamp, settings.precision, out);
     out.extend_from_slice(&template.after_time);

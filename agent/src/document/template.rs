@@ -45,8 +45,11 @@ impl Template {
         let added_plainly = !decor.added.keys().any(|name| FILLED.contains(&name.as_str()) || name == "agent");
         let formats = [&decor.pipeline, &decor.index];
         let formats_fixed = formats.into_iter().flatten().all(super::Format::is_per_file);
-        let straight =
-            decor.processors.is_empty() && settings.processors.is_empty() && added_plainly && formats_fixed && !reads_stream(decor);
+        let straight = decor.processors.is_empty()
+            && settings.processors.is_empty()
+            && added_plainly
+            && formats_fixed
+            && !reads_stream(decor);
         let mut template = Template {
             file: file.clone(),
             decor: decor.clone(),
@@ -181,8 +184,10 @@ impl Templates {
         self.last = key;
         let Templates { decors, files, .. } = self;
         let template = files.entry(key).or_insert_with(|| {
-            let decor =
-                decors.get(&address(&file.input)).cloned().unwrap_or_else(|| Arc::new(Decor::plain(file.input.clone())));
+            let decor = decors
+                .get(&address(&file.input))
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Decor::plain(file.input.clone())));
             Template::new(file, &decor, settings)
         });
         debug_assert!(Arc::ptr_eq(&template.file, file), "a template keeps its file's address taken");

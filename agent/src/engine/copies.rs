@@ -84,7 +84,14 @@ impl Reader {
     }
 
     /// A state of the same inode: does the file still hold what was read?
-    fn check_state(&mut self, input: usize, path: &Path, stat: &Stat, gzip: bool, mut state: FileState) -> Option<FileState> {
+    fn check_state(
+        &mut self,
+        input: usize,
+        path: &Path,
+        stat: &Stat,
+        gzip: bool,
+        mut state: FileState,
+    ) -> Option<FileState> {
         if state.key == FileKey::default() {
             return (state.offset <= stat.size || gzip).then_some(state);
         }
@@ -125,7 +132,8 @@ impl Reader {
         let related = |other: &Path| {
             other.parent() == Some(&directory)
                 && other.file_name().and_then(|other| other.to_str()).is_some_and(|other| {
-                    is_rotated_name(other, &name) || original_names(&name).iter().any(|base| is_rotated_name(base, other))
+                    is_rotated_name(other, &name)
+                        || original_names(&name).iter().any(|base| is_rotated_name(base, other))
                 })
         };
         for (place, states) in &self.unmatched {
@@ -151,9 +159,9 @@ impl Reader {
     pub(super) fn find_content(&self, path: &Path, content: &Content, not: &Stat) -> Option<(PathBuf, bool)> {
         let base = path.file_name()?.to_str()?;
         let entries = fs::read_dir(path.parent()?).ok()?;
-        let related = entries.flatten().filter(|entry| {
-            entry.file_name().to_str().is_some_and(|name| is_rotated_name(base, name))
-        });
+        let related = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_str().is_some_and(|name| is_rotated_name(base, name)));
         let mut found: Vec<_> = related
             .filter_map(|entry| {
                 let path = entry.path();
@@ -219,12 +227,17 @@ impl Reader {
         let Some(file) = self.files.get(id) else { return };
         let path = file.meta.path.clone();
         let sibling = path.parent().and_then(|directory| fs::read_dir(directory).ok()).and_then(|entries| {
-            entries.flatten().map(|entry| entry.path()).find(|path| Stat::of(path).is_ok_and(|stat| file.is_stat(&stat)))
+            entries
+                .flatten()
+                .map(|entry| entry.path())
+                .find(|path| Stat::of(path).is_ok_and(|stat| file.is_stat(&stat)))
         });
         let Some(file) = self.files.get(id) else { return };
         if let Some(path) = sibling {
             self.renamed(id, &path);
-        } else if file.offset < file.size && let Some((path, gzip)) = self.copy_of_closed(id) {
+        } else if file.offset < file.size
+            && let Some((path, gzip)) = self.copy_of_closed(id)
+        {
             self.continue_in(id, &path, gzip);
         } else {
             self.let_go(id, "deleted");

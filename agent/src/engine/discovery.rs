@@ -177,7 +177,9 @@ impl Reader {
         let gzip = match settings.compression {
             Compression::None => false,
             Compression::Gzip => true,
-            Compression::Auto => Source::open(path, false).and_then(|mut file| file.head(2)).is_ok_and(|it| is_gzip(&it)),
+            Compression::Auto => {
+                Source::open(path, false).and_then(|mut file| file.head(2)).is_ok_and(|it| is_gzip(&it))
+            }
         };
         let before = self.files.at_path(input, path);
         if let Some(before) = before {

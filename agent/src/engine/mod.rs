@@ -184,8 +184,8 @@ impl Engine {
         let waker = Waker::new().map_err(|error| EngineError::Start(error.into()))?;
         let (commands, inbox) = crossbeam_channel::unbounded();
         let done = Arc::new(Done::default());
-        let reader = Reader::new(inputs, store, outlet, options, waker.clone(), done.clone())
-            .map_err(EngineError::Start)?;
+        let reader =
+            Reader::new(inputs, store, outlet, options, waker.clone(), done.clone()).map_err(EngineError::Start)?;
         let thread = std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || reader.run(&inbox))

@@ -217,7 +217,8 @@ impl Reader {
             return Ok(Stretch::Rewritten);
         }
         let is_end = read < want;
-        file.size = if is_end { file.offset + (read - overlap) as u64 } else { file.size.max(file.offset + read as u64) };
+        file.size =
+            if is_end { file.offset + (read - overlap) as u64 } else { file.size.max(file.offset + read as u64) };
         if read == overlap {
             return Ok(Stretch::End);
         }
@@ -369,7 +370,11 @@ impl Reader {
         let Some(mut decoder) = file.decoder.take() else { return };
         let (mut text, mut entries, mut older) = (Text::default(), Vec::new(), Vec::new());
         let mut out = Output { text: &mut text, entries: &mut entries, older: &mut older };
-        if all { decoder.flush(now, &mut out) } else { decoder.expire(now, &mut out) }
+        if all {
+            decoder.flush(now, &mut out)
+        } else {
+            decoder.expire(now, &mut out)
+        }
         file.decoder = Some(decoder);
         self.hand_over(id, text, entries, older);
     }

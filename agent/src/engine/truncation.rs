@@ -10,9 +10,7 @@ use super::copies::Content;
 use super::files::{Id, Overlap, Tracked};
 use super::reader::Reader;
 use crate::discover::Stat;
-use crate::pipeline::{
-    Batch, Commit, Entry, Extra, FileMeta, Flags, Loss, Position, RangeSet, Span, Stream, Text,
-};
+use crate::pipeline::{Batch, Commit, Entry, Extra, FileMeta, Flags, Loss, Position, RangeSet, Span, Stream, Text};
 use crate::registry::{Change, FileState, Head};
 use crate::tail::source::Source;
 
@@ -96,12 +94,8 @@ impl Reader {
             lost: file.lost,
             visited: file.visited,
         };
-        let meta = FileMeta {
-            path: copy.to_owned(),
-            device: stat.device,
-            inode: stat.inode,
-            ..FileMeta::clone(&taken.meta)
-        };
+        let meta =
+            FileMeta { path: copy.to_owned(), device: stat.device, inode: stat.inode, ..FileMeta::clone(&taken.meta) };
         // The original takes a new key right after this; until then both have the same.
         let taken = self.files.insert(Tracked { meta: std::sync::Arc::new(meta), ..taken });
         self.watch_file(taken);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::util::Timeout;
-use rdkafka::ClientContext;
 
 use super::rejected::Rejected;
 use super::{Output, OutputError, OutputStats};
@@ -73,7 +73,8 @@ impl ProducerContext for Context {
                 self.stats.acknowledged.fetch_add(1, Ordering::Relaxed);
                 on_the_way.ticket.part_done();
             }
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight), _)) => {}
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight), _)) => {
+            }
             Err((error, message)) => {
                 // What librdkafka gives up for good would fail for ever: too large, forbidden.
                 let document = message.payload().unwrap_or_default();
@@ -127,7 +128,8 @@ impl Kafka {
     fn send(&mut self, prepared: &Prepared, document: &[u8], ticket: &SharedTicket) {
         let context = self.producer.context();
         if document.len() > self.settings.max_message_bytes {
-            let reason = format!("larger than max_message_bytes ({} of {})", document.len(), self.settings.max_message_bytes);
+            let reason =
+                format!("larger than max_message_bytes ({} of {})", document.len(), self.settings.max_message_bytes);
             if context.rejected.keep(document, &reason) {
                 context.stats.rejected.fetch_add(1, Ordering::Relaxed);
                 ticket.part_done();
@@ -137,7 +139,8 @@ impl Kafka {
         let partition = self.partition(prepared);
         let mut on_the_way = Box::new(OnTheWay { ticket: ticket.clone() });
         loop {
-            let mut record = BaseRecord::with_opaque_to(&prepared.topic, on_the_way).payload(document).timestamp(prepared.millis);
+            let mut record =
+                BaseRecord::with_opaque_to(&prepared.topic, on_the_way).payload(document).timestamp(prepared.millis);
             if let Some(key) = &prepared.key {
                 record = record.key(key.as_str());
             }
@@ -189,8 +192,10 @@ impl Kafka {
         let topic = self.partitions.get_mut(&prepared.topic)?;
         if topic.asked.elapsed() >= PARTITIONS_AGE {
             topic.asked = Instant::now();
-            let metadata = self.producer.client().fetch_metadata(Some(&prepared.topic), Timeout::After(Duration::from_secs(5)));
-            let count = metadata.ok().and_then(|metadata| i32::try_from(metadata.topics().first()?.partitions().len()).ok());
+            let metadata =
+                self.producer.client().fetch_metadata(Some(&prepared.topic), Timeout::After(Duration::from_secs(5)));
+            let count =
+                metadata.ok().and_then(|metadata| i32::try_from(metadata.topics().first()?.partitions().len()).ok());
             topic.count = count.unwrap_or(topic.count);
         }
         if topic.count == 0 {

@@ -81,9 +81,21 @@ pub(super) struct Logstash {
 const GLANCE: Duration = Duration::from_millis(5);
 
 impl Logstash {
-    pub(super) fn new(settings: &LogstashSettings, stats: Arc<OutputStats>, stop: Arc<AtomicBool>) -> Result<Logstash, OutputError> {
+    pub(super) fn new(
+        settings: &LogstashSettings,
+        stats: Arc<OutputStats>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Logstash, OutputError> {
         let tls = settings.tls.as_ref().map(client_config).transpose()?.map(Arc::new);
-        Ok(Logstash { settings: settings.clone(), tls, stats, stop, connection: None, next_host: 0, windows: VecDeque::new() })
+        Ok(Logstash {
+            settings: settings.clone(),
+            tls,
+            stats,
+            stop,
+            connection: None,
+            next_host: 0,
+            windows: VecDeque::new(),
+        })
     }
 
     fn stopping(&self) -> bool {
@@ -177,7 +189,11 @@ impl Logstash {
                     self.broken(&io::Error::other(error));
                 }
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+                ) => {}
             Err(error) => self.broken(&error),
         }
     }
@@ -255,7 +271,9 @@ impl Output for Logstash {
 }
 
 fn client_config(settings: &TlsSettings) -> Result<ClientConfig, OutputError> {
-    let bad = |path: &PathBuf, error: &dyn std::fmt::Display| OutputError(format!("cannot read '{}': {error}", path.display()));
+    let bad = |path: &PathBuf, error: &dyn std::fmt::Display| {
+        OutputError(format!("cannot read '{}': {error}", path.display()))
+    };
     let mut roots = RootCertStore::empty();
     for path in &settings.authorities {
         for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(path, &error))? {

@@ -85,13 +85,22 @@ impl Sender {
     ///
     /// # Errors
     /// When the output's settings cannot work.
-    pub fn start(settings: &OutputSettings, mut documents: Documents, batches: Receiver<Batch>, data: &Path) -> Result<Sender, OutputError> {
+    pub fn start(
+        settings: &OutputSettings,
+        mut documents: Documents,
+        batches: Receiver<Batch>,
+        data: &Path,
+    ) -> Result<Sender, OutputError> {
         let stats = Arc::new(OutputStats::default());
         let stop = Arc::new(AtomicBool::new(false));
         let rejected = Arc::new(Rejected::new(data));
         let mut output: Box<dyn Output + Send> = match settings {
-            OutputSettings::Kafka(settings) => Box::new(kafka::Kafka::new(settings, stats.clone(), rejected, stop.clone())?),
-            OutputSettings::Logstash(settings) => Box::new(logstash::Logstash::new(settings, stats.clone(), stop.clone())?),
+            OutputSettings::Kafka(settings) => {
+                Box::new(kafka::Kafka::new(settings, stats.clone(), rejected, stop.clone())?)
+            }
+            OutputSettings::Logstash(settings) => {
+                Box::new(logstash::Logstash::new(settings, stats.clone(), stop.clone())?)
+            }
             OutputSettings::File(settings) => Box::new(file::FileOutput::new(settings, stats.clone())),
             OutputSettings::Console => Box::new(console::Console::new(stats.clone())),
             OutputSettings::Discard => Box::new(Discard { stats: stats.clone() }),

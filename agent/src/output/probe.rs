@@ -46,11 +46,18 @@ fn kafka(settings: &KafkaSettings) -> bool {
     let mut client = ClientConfig::new();
     let shared = ["bootstrap.servers", "client.id"];
     for (name, value) in &settings.client {
-        if shared.contains(&name.as_str()) || name.starts_with("ssl.") || name.starts_with("sasl.") || name.starts_with("security.") || name.starts_with("enable.ssl.") {
+        if shared.contains(&name.as_str())
+            || name.starts_with("ssl.")
+            || name.starts_with("sasl.")
+            || name.starts_with("security.")
+            || name.starts_with("enable.ssl.")
+        {
             client.set(name, value);
         }
     }
-    let metadata = client.create::<BaseConsumer>().and_then(|consumer| consumer.fetch_metadata(None, PATIENCE).map(|metadata| metadata.brokers().len()));
+    let metadata = client
+        .create::<BaseConsumer>()
+        .and_then(|consumer| consumer.fetch_metadata(None, PATIENCE).map(|metadata| metadata.brokers().len()));
     match metadata {
         Ok(brokers) => said(true, &format!("kafka: {hosts}"), &format!("{brokers} brokers")),
         Err(error) => said(false, &format!("kafka: {hosts}"), &error.to_string()),

@@ -70,8 +70,7 @@ impl Writer {
         let (messages, inbox) = crossbeam_channel::unbounded();
         let status = Arc::new(Mutex::new(Status { states: store.len() as u64, ..Status::default() }));
         let shared = status.clone();
-        let thread =
-            std::thread::Builder::new().name("registry".into()).spawn(move || run(store, &inbox, &shared))?;
+        let thread = std::thread::Builder::new().name("registry".into()).spawn(move || run(store, &inbox, &shared))?;
         Ok(Writer { messages: Some(messages), status, thread: Some(thread) })
     }
 

@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn auto_takes_a_carriage_return_away() {
-        assert_eq!(lines("plain", LineTerminator::Auto, b"unix\ndos\r\n\r\nlone\rcr\nrest"), ["unix", "dos", "", "lone\rcr"]);
+        assert_eq!(
+            lines("plain", LineTerminator::Auto, b"unix\ndos\r\n\r\nlone\rcr\nrest"),
+            ["unix", "dos", "", "lone\rcr"]
+        );
         assert_eq!(lines("plain", LineTerminator::LineFeed, b"dos\r\n"), ["dos\r"]);
     }
 

@@ -42,13 +42,7 @@ impl Source {
         if !gzip {
             return Ok(Source::Plain(file));
         }
-        Ok(Source::Gzip(Box::new(Gzip {
-            file,
-            decoder: None,
-            window: Vec::new(),
-            window_start: 0,
-            ended: false,
-        })))
+        Ok(Source::Gzip(Box::new(Gzip { file, decoder: None, window: Vec::new(), window_start: 0, ended: false })))
     }
 
     /// The open file.
@@ -186,8 +180,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (plain, gzip) = (directory.path().join("a"), directory.path().join("a.gz"));
         std::fs::write(&plain, content()).unwrap();
-        let mut encoder =
-            flate2::write::GzEncoder::new(File::create(&gzip).unwrap(), flate2::Compression::default());
+        let mut encoder = flate2::write::GzEncoder::new(File::create(&gzip).unwrap(), flate2::Compression::default());
         encoder.write_all(&content()).unwrap();
         encoder.finish().unwrap();
         let mut sources = [Source::open(&plain, false).unwrap(), Source::open(&gzip, true).unwrap()];
