@@ -210,7 +210,8 @@ fn wait(running: Vec<Running>, api: Option<(String, u16)>) -> anyhow::Result<Exi
 /// Waits for all side by side: those that others send to end last.
 fn join_all(running: Vec<Running>) -> bool {
     let joins: Vec<_> = running.into_iter().map(|running| std::thread::spawn(move || running.join())).collect();
-    joins.into_iter().map(|join| join.join().unwrap_or(false)).fold(true, |all, one| all && one)
+    let delivered: Vec<bool> = joins.into_iter().map(|join| join.join().unwrap_or(false)).collect();
+    delivered.into_iter().all(|one| one)
 }
 
 async fn serve_admin(host: &str, port: u16, running: &[Running], stopping: Stop) -> anyhow::Result<()> {

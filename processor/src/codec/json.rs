@@ -65,6 +65,9 @@ impl Codec for Json {
 
 impl Json {
     fn document(&self, text: Str, now: Timestamp, events: &mut Vec<Event>) {
+        if text.as_str().trim().is_empty() {
+            return;
+        }
         match json::parse(&text, Numbers::Float) {
             Ok(Value::Object(fields)) => events.push(self.event(fields, text, now)),
             Ok(Value::Array(values)) if values.iter().all(|value| matches!(value, Value::Object(_))) => {

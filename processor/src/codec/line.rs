@@ -28,7 +28,9 @@ struct Line {
 
 impl Codec for Line {
     fn decode(&self, text: Str, now: Timestamp, events: &mut Vec<Event>) {
-        for line in text.as_str().split(self.delimiter.as_str()).filter(|line| !line.is_empty()) {
+        let whole = text.as_str();
+        // The last line's end begins no further line; an empty line is an event.
+        for line in whole.strip_suffix(self.delimiter.as_str()).unwrap_or(whole).split(self.delimiter.as_str()) {
             events.push(message(text.slice_ref(line), now, self.keep_original));
         }
     }

@@ -8,10 +8,16 @@ use crate::options::{Invalid, Options};
 use crate::plan::compile::unknown_plugin;
 use crate::plugin::BuildContext;
 
+mod cef;
+mod dots;
+mod es_bulk;
 mod json;
 mod line;
+mod multiline;
 mod plain;
 mod rubydebug;
+
+pub use multiline::Joiner;
 
 /// A codec, compiled.
 pub trait Codec: Send + Sync {
@@ -22,6 +28,11 @@ pub trait Codec: Send + Sync {
     /// How streams are cut up for this codec.
     fn framing(&self) -> Framing {
         Framing::Lines("\n".into())
+    }
+
+    /// Joins the lines of one stream before they are decoded, where the codec does that.
+    fn joiner(&self) -> Option<Joiner> {
+        None
     }
 
     /// Appends an event as an output writes it, its terminator included where the codec has one.
@@ -49,8 +60,17 @@ pub struct CodecDefinition {
 }
 
 /// All codecs, sorted by name.
-pub static CODECS: &[CodecDefinition] =
-    &[json::DEFINITION, json::LINES_DEFINITION, line::DEFINITION, plain::DEFINITION, rubydebug::DEFINITION];
+pub static CODECS: &[CodecDefinition] = &[
+    cef::DEFINITION,
+    dots::DEFINITION,
+    es_bulk::DEFINITION,
+    json::DEFINITION,
+    json::LINES_DEFINITION,
+    line::DEFINITION,
+    multiline::DEFINITION,
+    plain::DEFINITION,
+    rubydebug::DEFINITION,
+];
 
 /// Builds the codec that a plugin's `codec` option names, or the one called `default`.
 pub fn from_option(

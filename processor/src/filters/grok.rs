@@ -55,7 +55,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
 }
 
 /// `patterns_dir`, a folder or a file each, with `patterns_files_glob`.
-fn read_pattern_files(options: &mut Options<'_>, patterns: &mut PatternSet) {
+pub(crate) fn read_pattern_files(options: &mut Options<'_>, patterns: &mut PatternSet) {
     let glob = options.string("patterns_files_glob").unwrap_or_else(|| "*".into());
     for folder in options.strings("patterns_dir") {
         let address = if std::path::Path::new(&folder).is_dir() { format!("{folder}/{glob}") } else { folder.clone() };

@@ -5,7 +5,7 @@ use crate::plugin::FilterDefinition;
 mod date;
 mod dissect;
 mod drop;
-mod grok;
+pub(crate) mod grok;
 mod json;
 mod mutate;
 

@@ -1,22 +1,27 @@
 //! Input `stdin`: the lines of the standard input.
 
-use std::io::{self, BufRead};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use tailrace_common::{FieldPath, Str};
 
-use super::{Feed, Input, InputDecoration, InputDefinition, InputError};
-use crate::codec::{self, Codec, Framing};
+use super::texts::{Cutter, Texts, without_return};
+use super::{Feed, Input, InputDecoration, InputDefinition, InputError, Stopped};
+use crate::codec::{self, Codec};
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: InputDefinition =
     InputDefinition { name: "stdin", summary: "Reads lines from the standard input.", build };
 
-/// A longer line is cut into pieces of this many bytes.
+/// A longer line is cut.
 const LONGEST_LINE: usize = 20 << 20;
+/// Bytes read at once.
+const READ: usize = 256 << 10;
 
 fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Input>, Invalid> {
     let decoration = InputDecoration::read(&mut options);
@@ -41,72 +46,81 @@ struct Context {
 
 impl Input for Stdin {
     fn run(self: Box<Self>, feed: &Feed) -> Result<(), InputError> {
-        let Framing::Lines(delimiter) = self.context.codec.framing();
-        let last = *delimiter.as_bytes().last().unwrap_or(&b'\n');
-        let mut reader = io::BufReader::with_capacity(1 << 18, io::stdin().lock());
+        let mut cutter = Cutter::new(&*self.context.codec, None, LONGEST_LINE);
+        // Not through the standard library's buffer, which could hold what the waiting does not see.
+        let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(cannot_read)?);
+        let mut buffer = vec![0; READ];
         loop {
-            let mut text = Vec::with_capacity(1 << 14);
-            let mut count = 0;
-            if reader.buffer().is_empty() && !readable_before_stop(feed) {
-                return Ok(());
+            let mut texts = Texts::default();
+            let mut take = |text: &[u8], _| texts.push(without_return(text));
+            let ready = wait(feed);
+            let length = match ready {
+                Ready::Input => stdin.read(&mut buffer),
+                Ready::Nothing => {
+                    cutter.flush_due(&mut take);
+                    Ok(usize::MAX)
+                }
+                Ready::Stop => Ok(0),
+            };
+            match length {
+                Ok(usize::MAX) => {}
+                Ok(0) => cutter.finish(&mut take),
+                Ok(length) => cutter.push(&buffer[..length], &mut take),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(cannot_read(error)),
             }
-            // A batch ends where reading on would wait.
-            loop {
-                let limited = &mut io::Read::take(&mut reader, LONGEST_LINE as u64);
-                let length = limited
-                    .read_until(last, &mut text)
-                    .map_err(|error| InputError(format!("cannot read stdin: {error}")))?;
-                count += usize::from(length > 0);
-                if length == 0 || count >= feed.batch_size || !reader.buffer().contains(&last) {
-                    break;
+            for texts in texts.parts(feed.batch_size) {
+                if self.hand_over(texts, feed).is_err() {
+                    return Ok(());
                 }
             }
-            if count == 0 {
-                return Ok(());
-            }
-            let context = self.context.clone();
-            let sent = feed.send_free(count, move |now| {
-                let text = Str::from(String::from_utf8_lossy(&text).as_ref());
-                let mut events = Vec::with_capacity(count);
-                for line in text.as_str().split(delimiter_of(&context).as_str()) {
-                    let line = line.strip_suffix('\r').unwrap_or(line);
-                    if !line.is_empty() {
-                        context.codec.decode(text.slice_ref(line), now, &mut events);
-                    }
-                }
-                for event in &mut events {
-                    if event.get(&context.hostname).is_none() {
-                        // A `host` that is no map keeps what it is.
-                        let _unset = event.set(&context.hostname, context.host.clone());
-                    }
-                    context.decoration.apply(event);
-                }
-                events
-            });
-            if sent.is_err() {
+            if matches!(length, Ok(0)) {
                 return Ok(());
             }
         }
     }
 }
 
-/// Waits until there is something to read; false when the pipeline stops first.
-fn readable_before_stop(feed: &Feed) -> bool {
+fn cannot_read(error: io::Error) -> InputError {
+    InputError(format!("cannot read stdin: {error}"))
+}
+
+impl Stdin {
+    fn hand_over(&self, texts: Texts, feed: &Feed) -> Result<(), Stopped> {
+        let context = self.context.clone();
+        feed.send_free(texts.len(), move |now| {
+            texts.events(&*context.codec, now, |_, event| {
+                if event.get(&context.hostname).is_none() {
+                    // A `host` that is no map keeps what it is.
+                    let _unset = event.set(&context.hostname, context.host.clone());
+                }
+                context.decoration.apply(event);
+            })
+        })
+    }
+}
+
+/// What there is to do next.
+enum Ready {
+    Input,
+    /// Nothing came for a while.
+    Nothing,
+    Stop,
+}
+
+/// Waits a while for something to read.
+fn wait(feed: &Feed) -> Ready {
     const STEP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-    let stdin = io::stdin();
-    while !feed.stopping() {
-        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
-        // What cannot be waited for is read, and the reading says what is wrong.
-        if !matches!(poll(&mut waiting, Some(&STEP)), Ok(0) | Err(Errno::INTR)) {
-            return true;
-        }
+    if feed.stopping() {
+        return Ready::Stop;
     }
-    false
-}
-
-fn delimiter_of(context: &Context) -> String {
-    let Framing::Lines(delimiter) = context.codec.framing();
-    delimiter
+    let stdin = io::stdin();
+    let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
+    match poll(&mut waiting, Some(&STEP)) {
+        Ok(0) | Err(Errno::INTR) => Ready::Nothing,
+        // What cannot be waited for is read, and the reading says what is wrong.
+        _ => Ready::Input,
+    }
 }
 
 /// The name of this host.

@@ -22,6 +22,8 @@ pub(super) const DEFINITION: InputDefinition =
 
 /// A longer line is cut.
 const LONGEST_LINE: usize = 20 << 20;
+/// How soon joined lines are given out that wait for more.
+const IDLE: Duration = Duration::from_millis(100);
 /// Bytes read at once, and so most bytes of a batch but for a long line.
 const READ: usize = 256 << 10;
 
@@ -126,13 +128,20 @@ impl Tcp {
 }
 
 async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, context: Arc<Context>, feed: Feed) {
-    let mut cutter = Cutter::new(&context.codec.framing(), LONGEST_LINE);
+    let mut cutter = Cutter::new(&*context.codec, None, LONGEST_LINE);
     let mut texts = Texts::default();
     let mut buffer = vec![0; READ];
     loop {
         let read = tokio::select! {
             read = stream.read(&mut buffer) => read,
             () = stopped(&feed) => Ok(0),
+            () = tokio::time::sleep(IDLE) => {
+                cutter.flush_due(|text, _| texts.push(text));
+                if texts.len() > 0 && hand_over(&mut texts, peer, &context, &feed).await.is_err() {
+                    return;
+                }
+                continue;
+            }
         };
         match read {
             Ok(0) => break,

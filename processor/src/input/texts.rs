@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 use tailrace_common::{Event, Str, Timestamp};
 
-use crate::codec::{Codec, Framing};
+use crate::codec::{Codec, Framing, Joiner};
 
 /// Texts collected for one batch: one buffer for all.
 #[derive(Debug, Default)]
@@ -24,6 +24,22 @@ impl Texts {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// The same texts in batches of at most so many.
+    pub(super) fn parts(self, most: usize) -> Vec<Texts> {
+        if self.ends.len() <= most {
+            return if self.ends.is_empty() { Vec::new() } else { vec![self] };
+        }
+        let mut start = 0;
+        let mut parts = Vec::new();
+        for ends in self.ends.chunks(most.max(1)) {
+            let end = ends.last().copied().unwrap_or(start);
+            let ends = ends.iter().map(|end| end - start).collect();
+            parts.push(Texts { bytes: self.bytes[start..end].to_vec(), ends });
+            start = end;
+        }
+        parts
     }
 
     /// Makes events of them. What is no UTF-8 is replaced character by character. `finish` sees each event with the
@@ -65,6 +81,49 @@ fn each_lossy(bytes: &[u8], ranges: Vec<Range<usize>>, mut decode: impl FnMut(us
 
 /// Cuts one stream into texts, as its codec wants them.
 pub(super) struct Cutter {
+    lines: Lines,
+    joiner: Option<Joiner>,
+}
+
+impl Cutter {
+    /// A cutter at the start of a stream; `delimiter` is that of the input, for codecs that leave it to the input. A line
+    /// longer than `longest` bytes is cut.
+    pub(super) fn new(codec: &dyn Codec, delimiter: Option<&str>, longest: usize) -> Cutter {
+        let Framing::Lines(own) = codec.framing();
+        let delimiter = delimiter.unwrap_or(&own);
+        Cutter { lines: Lines::new(delimiter, longest), joiner: codec.joiner() }
+    }
+
+    /// Takes bytes of the stream; calls `text` for each text that is complete, without its delimiter, and for how many
+    /// bytes of the stream it stood.
+    pub(super) fn push(&mut self, bytes: &[u8], mut text: impl FnMut(&[u8], usize)) {
+        match &mut self.joiner {
+            None => self.lines.push(bytes, text),
+            Some(joiner) => self.lines.push(bytes, |line, stood| joiner.push(without_return(line), stood, &mut text)),
+        }
+    }
+
+    /// The stream has ended: what is begun counts as a text.
+    pub(super) fn finish(&mut self, mut text: impl FnMut(&[u8], usize)) {
+        match &mut self.joiner {
+            None => self.lines.finish(text),
+            Some(joiner) => {
+                self.lines.finish(|line, stood| joiner.push(without_return(line), stood, &mut text));
+                joiner.flush(text);
+            }
+        }
+    }
+
+    /// Gives out lines that have waited long enough for more to be joined to them.
+    pub(super) fn flush_due(&mut self, text: impl FnMut(&[u8], usize)) {
+        if let Some(joiner) = self.joiner.as_mut().filter(|joiner| joiner.is_due()) {
+            joiner.flush(text);
+        }
+    }
+}
+
+/// Cuts a stream at its delimiter.
+struct Lines {
     delimiter: Finder<'static>,
     /// The begun text.
     rest: Vec<u8>,
@@ -72,16 +131,12 @@ pub(super) struct Cutter {
     longest: usize,
 }
 
-impl Cutter {
-    /// A cutter at the start of a stream; a text longer than `longest` bytes is cut.
-    pub(super) fn new(framing: &Framing, longest: usize) -> Cutter {
-        let Framing::Lines(delimiter) = framing;
-        Cutter { delimiter: Finder::new(delimiter.as_bytes()).into_owned(), rest: Vec::new(), longest }
+impl Lines {
+    fn new(delimiter: &str, longest: usize) -> Lines {
+        Lines { delimiter: Finder::new(delimiter.as_bytes()).into_owned(), rest: Vec::new(), longest }
     }
 
-    /// Takes bytes of the stream; calls `text` for each text that is complete, without its delimiter, and for how many
-    /// bytes of the stream it stood.
-    pub(super) fn push(&mut self, mut bytes: &[u8], mut text: impl FnMut(&[u8], usize)) {
+    fn push(&mut self, mut bytes: &[u8], mut text: impl FnMut(&[u8], usize)) {
         let delimiter = self.delimiter.needle().len();
         while !bytes.is_empty() {
             // A delimiter of several bytes may have begun in what came before.
@@ -116,8 +171,7 @@ impl Cutter {
         }
     }
 
-    /// The stream has ended: what is begun counts as a text.
-    pub(super) fn finish(&mut self, text: impl FnOnce(&[u8], usize)) {
+    fn finish(&mut self, text: impl FnOnce(&[u8], usize)) {
         if !self.rest.is_empty() {
             text(&self.rest, self.rest.len());
             self.rest.clear();
@@ -140,7 +194,7 @@ mod tests {
     proptest! {
         #[test]
         fn cut_as_split_does_however_it_comes(text in "[a\r\n|é]{0,40}", step in 1_usize..7, delimiter in prop_oneof![Just("\n"), Just("\r\n"), Just("||")]) {
-            let mut cutter = Cutter::new(&Framing::Lines(delimiter.into()), 1000);
+            let mut cutter = Lines::new(delimiter, 1000);
             let (mut texts, mut stood) = (Vec::new(), 0);
             for chunk in text.as_bytes().chunks(step) {
                 cutter.push(chunk, |text, length| { texts.push(text.to_vec()); stood += length; });
@@ -155,7 +209,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut() {
-        let mut cutter = Cutter::new(&Framing::Lines("\n".into()), 4);
+        let mut cutter = Lines::new("\n", 4);
         let mut texts = Vec::new();
         cutter.push(b"abcdefghij\nk", |text, _| texts.push(text.to_vec()));
         assert_eq!(texts, [b"abcdefghij".to_vec()]);

@@ -6,14 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tailrace_common::Clock;
 
 use crate::lang::ast::Config;
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::{ParseOptions, has_errors, parse, render};
 use crate::options::Ecs;
-use crate::plan::compile::{check_ids, compile_filters};
-use crate::plugin::BuildContext;
+use crate::pipeline::{Pipeline, PipelineSettings};
 use crate::settings::{files, variables};
 
 /// Check pipeline configurations: every error at once, with its place.
@@ -95,16 +93,9 @@ impl CheckArgs {
     /// What the plugins say to their options.
     fn registration(&self, config: &Config) -> Vec<Diagnostic> {
         let expand = |text: &str| variables::expand(text, &variables::environment);
-        let build = BuildContext {
-            ecs: self.ecs,
-            clock: Clock::System,
-            timezone: "UTC".into(),
-            expand: &expand,
-            directory: PathBuf::from("."),
-        };
+        let settings = PipelineSettings { ecs: self.ecs, ..PipelineSettings::default() };
         let mut findings = Vec::new();
-        compile_filters(config, &build, &mut findings);
-        check_ids(config, &mut findings);
+        Pipeline::compile(config, &settings, &expand, &mut findings);
         findings
     }
 

@@ -40,7 +40,7 @@ fn followed_over_rotation_truncation_and_restart() {
     let from_start = config(folder, "start_position => \"beginning\"");
     let running = start(&from_start, folder);
     await_messages(folder, &["one", "two"]);
-    append(&log, "ee\n\n");
+    append(&log, "ee\n");
     await_messages(folder, &["one", "two", "three"]);
     fs::rename(&log, folder.join("a.log.1")).unwrap();
     append(&folder.join("a.log.1"), "late\n");

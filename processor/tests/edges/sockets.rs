@@ -31,7 +31,7 @@ fn lines_over_tcp_through_two_pipelines() {
     );
     let begin = start(&config, folder.path());
     let mut stream = connect(first);
-    stream.write_all("one\r\ntwo ü\n\nrest without end".as_bytes()).unwrap();
+    stream.write_all("one\r\ntwo ü\nrest without end".as_bytes()).unwrap();
     drop(stream);
     eventually("all lines have come", || (lines(&path).len() == 3).then_some(()));
     let mut events = lines(&path);

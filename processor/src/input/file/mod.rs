@@ -247,7 +247,7 @@ impl FileInput {
                 continue;
             }
             let from_start = self.from_start || self.read_once || !first;
-            match Reader::open(&path, db, &self.delimiter, from_start, self.read_once) {
+            match Reader::open(&path, db, &*self.context.codec, &self.delimiter, from_start, self.read_once) {
                 Ok(Some(reader)) => readers.push(reader),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(path = %path.display(), %error, "cannot open"),

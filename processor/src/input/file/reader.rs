@@ -13,7 +13,7 @@ use tailrace_common::event::{Lane, Origin};
 
 use super::Context;
 use super::sincedb::{Entry, Key, SinceDb, now};
-use crate::codec::Framing;
+use crate::codec::Codec;
 use crate::delivery::{Lease, Ledger};
 use crate::input::texts::{Cutter, Texts, without_return};
 use crate::input::{Batch, Feed};
@@ -69,6 +69,7 @@ impl Reader {
     pub(super) fn open(
         path: &Path,
         db: &mut SinceDb,
+        codec: &dyn Codec,
         delimiter: &str,
         from_start: bool,
         read_once: bool,
@@ -102,7 +103,7 @@ impl Reader {
             key,
             lane: Arc::new(Lane { topic: format!("file-{id}"), partition: 0 }),
             source,
-            cutter: Cutter::new(&Framing::Lines(delimiter.into()), LONGEST_LINE),
+            cutter: Cutter::new(codec, Some(delimiter), LONGEST_LINE),
             delimiter: delimiter.into(),
             taken: position,
             read: position,
@@ -125,7 +126,7 @@ impl Reader {
 
     /// Reads what is there, for one turn; says whether there was something.
     pub(super) fn read(&mut self, feed: &Feed, context: &Arc<Context>, last_line_too: bool) -> bool {
-        if let Err(error) = self.start_again_if_truncated() {
+        if let Err(error) = self.start_again_if_truncated(context) {
             tracing::warn!(path = %self.path.display(), %error, "cannot look at the file");
         }
         let mut buffer = vec![0; READ];
@@ -135,10 +136,11 @@ impl Reader {
             match self.source.read(&mut buffer) {
                 Ok(0) => {
                     self.at_end = true;
-                    if !last_line_too {
-                        break;
+                    if last_line_too {
+                        self.cutter.finish(|line, length| lines.push(line, length));
+                    } else {
+                        self.cutter.flush_due(|line, length| lines.push(line, length));
                     }
-                    self.cutter.finish(|line, length| lines.push(line, length));
                 }
                 Ok(length) => {
                     (self.at_end, self.active) = (false, Instant::now());
@@ -151,7 +153,7 @@ impl Reader {
                     self.at_end = true;
                 }
             }
-            if lines.length > 0 && self.hand_over(lines, feed, context).is_err() {
+            if lines.texts.len() > 0 && self.hand_over(lines, feed, context).is_err() {
                 return false;
             }
             if self.at_end || feed.stopping() {
@@ -165,10 +167,6 @@ impl Reader {
         let start = self.taken;
         self.taken += lines.length;
         let id = self.ledger().issue(self.taken as i64);
-        if lines.texts.len() == 0 {
-            self.ledger().release(id);
-            return Ok(());
-        }
         let ledger = self.ledger.clone();
         let lease = Lease::new(move || {
             ledger.lock().unwrap_or_else(PoisonError::into_inner).release(id);
@@ -186,7 +184,7 @@ impl Reader {
     }
 
     /// A file that has become shorter is read from its start, under a new id.
-    fn start_again_if_truncated(&mut self) -> io::Result<()> {
+    fn start_again_if_truncated(&mut self, context: &Context) -> io::Result<()> {
         let Source::Plain(file) = &mut self.source else { return Ok(()) };
         if file.metadata()?.len() >= self.read {
             return Ok(());
@@ -194,7 +192,7 @@ impl Reader {
         tracing::info!(path = %self.path.display(), "the file was truncated; reading it from its start");
         file.seek(SeekFrom::Start(0))?;
         self.lane = Arc::new(Lane { topic: format!("file-{}", uuid::Uuid::new_v4().simple()), partition: 0 });
-        self.cutter = Cutter::new(&Framing::Lines(self.delimiter.clone()), LONGEST_LINE);
+        self.cutter = Cutter::new(&*context.codec, Some(&self.delimiter), LONGEST_LINE);
         (self.taken, self.read, self.base) = (0, 0, 0);
         self.ledger = Arc::default();
         Ok(())
@@ -247,12 +245,8 @@ struct Lines {
 
 impl Lines {
     fn push(&mut self, line: &[u8], length: usize) {
-        let line = without_return(line);
-        // Empty lines are no events, but their bytes are done with.
-        if !line.is_empty() {
-            self.texts.push(line);
-            self.offsets.push(self.length);
-        }
+        self.texts.push(without_return(line));
+        self.offsets.push(self.length);
         self.length += length as u64;
     }
 }
