@@ -21,4 +21,19 @@ impl DataFolder {
     pub(crate) fn index(&self) -> PathBuf {
         self.0.join("index")
     }
+
+    /// What the agent has read.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.0.join("registry")
+    }
+
+    /// The sample logs.
+    pub(crate) fn samples(&self) -> PathBuf {
+        self.0.join("samples")
+    }
+
+    /// Documents that could not be indexed.
+    pub(crate) fn dead_letters(&self) -> PathBuf {
+        self.0.join("dead_letters")
+    }
 }

@@ -1,6 +1,7 @@
 //! `tailrace`: the one command line over agent, processor and tools.
 
 mod data;
+mod quickstart;
 mod search;
 
 use std::io;
@@ -27,6 +28,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Read logs into an embedded index and search them: agent and processor in one process.
+    Quickstart(quickstart::QuickstartArgs),
     /// Tail logs and send them on, as filebeat.yml says.
     Agent(Box<AgentArgs>),
     /// Run a Logstash pipeline: inputs, filters, outputs.
@@ -48,6 +51,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Quickstart(args) => args.run(),
             Command::Agent(args) => args.run(),
             Command::Processor(args) => args.run(),
             Command::Search(args) => args.run(),

@@ -71,7 +71,7 @@ pub fn load(
     overrides: &Overrides,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
-    let mut whole = Node::empty_map(Position { line: 1, column: 1 });
+    let mut whole = nothing();
     for path in paths {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
@@ -80,6 +80,22 @@ pub fn load(
             whole.merge(node.expand_dots());
         }
     }
+    read(whole, paths.last().map(PathBuf::as_path).unwrap_or(Path::new("")), overrides, environment)
+}
+
+/// Reads a configuration given as text; `name` stands for the file in messages.
+pub fn from_text(name: &str, text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let mut whole = nothing();
+    let node = yaml::parse(text).map_err(|source| ConfigError::Yaml { path: name.into(), source })?;
+    whole.merge(node.expand_dots());
+    read(whole, Path::new(name), overrides, &|_| None)
+}
+
+fn nothing() -> Node {
+    Node::empty_map(Position { line: 1, column: 1 })
+}
+
+fn read(mut whole: Node, path: &Path, overrides: &Overrides, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let report = Report::default();
     for setting in &overrides.settings {
         override_with(&mut whole, setting, &report);
@@ -89,7 +105,7 @@ pub fn load(
     let (errors, notices): (Vec<_>, Vec<_>) = report.into_findings().into_iter().partition(|finding| finding.is_error);
     match config {
         Some(config) if errors.is_empty() => Ok(Config { notices, ..config }),
-        _ => Err(ConfigError::Invalid { path: paths.last().cloned().unwrap_or_default(), findings: errors }),
+        _ => Err(ConfigError::Invalid { path: path.to_path_buf(), findings: errors }),
     }
 }
 

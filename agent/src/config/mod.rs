@@ -9,7 +9,7 @@ mod section;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{ConfigError, Overrides, load};
+pub use load::{ConfigError, Overrides, from_text, load};
 pub use section::Finding;
 
 use crate::document::Decor;
