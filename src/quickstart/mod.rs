@@ -107,7 +107,11 @@ impl QuickstartArgs {
             other => variables::environment(other),
         };
         let expand = |text: &str| variables::expand(text, &lookup);
-        let settings = PipelineSettings { id: "quickstart".into(), dead_letters: folder.dead_letters(), ..PipelineSettings::default() };
+        let settings = PipelineSettings {
+            id: "quickstart".into(),
+            dead_letters: folder.dead_letters(),
+            ..PipelineSettings::default()
+        };
         let pipeline = Pipeline::compile(&parsed, &settings, &expand, &mut findings);
         if has_errors(&findings) {
             let colours = render::Colours(io::stderr().is_terminal());
@@ -191,7 +195,11 @@ impl Both {
         let delivered = self.pipeline.join();
         let stats = monitor.stats();
         let seconds = started.elapsed().as_secs_f64();
-        println!("indexed {} documents in {seconds:.1} s, {} failed", stats.delivered, stats.dead_letters + stats.dropped);
+        println!(
+            "indexed {} documents in {seconds:.1} s, {} failed",
+            stats.delivered,
+            stats.dead_letters + stats.dropped
+        );
         let all = acknowledged && delivered;
         if !all {
             say("not everything was indexed; it is read again at the next start");

@@ -66,7 +66,8 @@ fn moments(start: Timestamp, count: u32) -> impl Iterator<Item = Timestamp> {
 
 fn nginx(start: Timestamp) -> Vec<Line> {
     let mut dice = Dice(0x9e37_79b9);
-    let paths = ["/", "/api/orders", "/api/orders/4711", "/login", "/static/app.js", "/img/logo.svg", "/search?q=tail+race"];
+    let paths =
+        ["/", "/api/orders", "/api/orders/4711", "/login", "/static/app.js", "/img/logo.svg", "/search?q=tail+race"];
     let agents = [
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36",
         "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148 Safari/604.1",
@@ -100,7 +101,12 @@ fn nginx(start: Timestamp) -> Vec<Line> {
 
 fn spring(start: Timestamp) -> Vec<Line> {
     let mut dice = Dice(0x51ed_270b);
-    let classes = ["c.e.orders.OrderController", "c.e.orders.StockClient", "o.s.web.servlet.DispatcherServlet", "c.zaxxer.hikari.HikariDataSource"];
+    let classes = [
+        "c.e.orders.OrderController",
+        "c.e.orders.StockClient",
+        "o.s.web.servlet.DispatcherServlet",
+        "c.zaxxer.hikari.HikariDataSource",
+    ];
     let mut lines = Vec::new();
     for (number, time) in moments(start, 700).enumerate() {
         let thread = format!("nio-8080-exec-{}", dice.below(10) + 1);
@@ -108,7 +114,8 @@ fn spring(start: Timestamp) -> Vec<Line> {
         if dice.below(12) > 0 {
             let level = dice.of(&[" INFO", " INFO", " INFO", "DEBUG", " WARN"]);
             let class = dice.of(&classes);
-            let text = format!("{time} {level} 1 --- [{thread:>17}] {class:<40} : order {order} took {} ms", dice.below(900));
+            let text =
+                format!("{time} {level} 1 --- [{thread:>17}] {class:<40} : order {order} took {} ms", dice.below(900));
             lines.push(Line { time, stderr: false, text });
             continue;
         }
@@ -155,7 +162,8 @@ fn users(start: Timestamp) -> Vec<Line> {
             2..=4 => ("INFO", "订单已创建"),
             _ => ("INFO", "登录成功"),
         };
-        let text = format!("{} {level} [用户服务] 用户={user} {event} 耗时={}ms", spaced_time(time, '-'), dice.below(300));
+        let text =
+            format!("{} {level} [用户服务] 用户={user} {event} 耗时={}ms", spaced_time(time, '-'), dice.below(300));
         Line { time, stderr: level == "ERROR", text }
     });
     lines.collect()
@@ -185,7 +193,8 @@ fn write_docker(containers: &Path, seed: &str, lines: &[Line]) -> io::Result<()>
     let id = seed.repeat(11)[..64].to_string();
     let mut out = String::new();
     for line in lines {
-        let record = json!({ "log": format!("{}\n", line.text), "stream": line.stream(), "time": line.time.to_string() });
+        let record =
+            json!({ "log": format!("{}\n", line.text), "stream": line.stream(), "time": line.time.to_string() });
         out.push_str(&record.to_string());
         out.push('\n');
     }
@@ -242,7 +251,9 @@ mod tests {
             let container = container.unwrap().path();
             let id = container.file_name().unwrap().to_str().unwrap().to_string();
             let text = fs::read_to_string(container.join(format!("{id}-json.log"))).unwrap();
-            assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["log"].is_string()));
+            assert!(
+                text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["log"].is_string())
+            );
         }
         let text = fs::read_to_string(folder.path().join("pods/prod_payments-7d9c_1f6e/payments/0.log")).unwrap();
         let joined: String = text.lines().map(|line| line.splitn(4, ' ').nth(3).unwrap()).collect();

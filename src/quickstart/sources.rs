@@ -32,7 +32,9 @@ pub(crate) fn find(asked: &[String], samples_folder: &Path, now: Timestamp) -> a
         for path in asked {
             let path = absolute(path)?;
             match first_file(&path) {
-                Some(file) if is_container_log(&file).with_context(|| format!("cannot read '{file}'"))? => sources.containers.push(path),
+                Some(file) if is_container_log(&file).with_context(|| format!("cannot read '{file}'"))? => {
+                    sources.containers.push(path)
+                }
                 Some(_) => sources.plain.push(path),
                 None if path.contains(['*', '?', '[']) => sources.plain.push(path),
                 None => bail!("'{path}' does not exist"),
@@ -40,10 +42,13 @@ pub(crate) fn find(asked: &[String], samples_folder: &Path, now: Timestamp) -> a
         }
         return Ok(sources);
     }
-    let there: Vec<String> = CONTAINER_LOGS.into_iter().filter(|glob| first_file(glob).is_some()).map(str::to_string).collect();
+    let there: Vec<String> =
+        CONTAINER_LOGS.into_iter().filter(|glob| first_file(glob).is_some()).map(str::to_string).collect();
     if there.is_empty() {
-        sources.containers = samples::write(samples_folder, now).with_context(|| format!("cannot write samples to '{}'", samples_folder.display()))?;
-        sources.description = format!("sample logs in {} (this machine has no container logs)", samples_folder.display());
+        sources.containers = samples::write(samples_folder, now)
+            .with_context(|| format!("cannot write samples to '{}'", samples_folder.display()))?;
+        sources.description =
+            format!("sample logs in {} (this machine has no container logs)", samples_folder.display());
     } else {
         sources.description = format!("the container logs of this machine: {}", there.join(", "));
         sources.containers = there;
@@ -76,7 +81,9 @@ fn is_container_log(path: &str) -> io::Result<bool> {
     }
     let mut words = line.split(' ');
     let time = words.next().is_some_and(|word| Timestamp::parse_rfc3339(word).is_some());
-    Ok(time && matches!(words.next(), Some("stdout" | "stderr")) && words.next().is_some_and(|flags| flags.starts_with(['P', 'F'])))
+    Ok(time
+        && matches!(words.next(), Some("stdout" | "stderr"))
+        && words.next().is_some_and(|flags| flags.starts_with(['P', 'F'])))
 }
 
 impl Sources {

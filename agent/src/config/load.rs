@@ -95,7 +95,12 @@ fn nothing() -> Node {
     Node::empty_map(Position { line: 1, column: 1 })
 }
 
-fn read(mut whole: Node, path: &Path, overrides: &Overrides, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+fn read(
+    mut whole: Node,
+    path: &Path,
+    overrides: &Overrides,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
     let report = Report::default();
     for setting in &overrides.settings {
         override_with(&mut whole, setting, &report);
