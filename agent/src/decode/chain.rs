@@ -58,7 +58,7 @@ impl Item {
     pub(super) fn ranges(&self) -> RangeSet {
         match &self.pieces {
             Some(pieces) => RangeSet::clone(pieces),
-            None => [self.entry.start..self.entry.end].into_iter().collect(),
+            None => std::iter::once(self.entry.start..self.entry.end).collect(),
         }
     }
 }

@@ -348,7 +348,7 @@ impl<'l> Cursor<'l> {
     /// `sshd[811]: `, where there is one.
     fn tag(&mut self, syslog: &mut Syslog) {
         let rest = self.rest();
-        let Some(end) = rest.find(|character: char| matches!(character, ':' | '[' | ' ')) else { return };
+        let Some(end) = rest.find([':', '[', ' ']) else { return };
         let (name, behind) = rest.split_at(end);
         if name.is_empty() {
             return;

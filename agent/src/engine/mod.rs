@@ -174,6 +174,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the registry cannot be opened or the reader not be started.
+    #[expect(clippy::disallowed_methods, reason = "commands come from people and signals: a few")]
     pub fn start(
         inputs: Vec<Arc<InputSettings>>,
         registry: &Path,

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn output(settings: &OutputSettings) -> bool {
     match settings {
         OutputSettings::Kafka(settings) => kafka(settings),
-        OutputSettings::Logstash(settings) => settings.hosts.iter().fold(true, |all, host| tcp(host) && all),
+        OutputSettings::Logstash(settings) => settings.hosts.iter().filter(|host| !tcp(host)).count() == 0,
         OutputSettings::File(settings) => match std::fs::create_dir_all(&settings.path) {
             Ok(()) => said(true, &format!("file: {}", settings.path.display()), "the folder is there"),
             Err(error) => said(false, &format!("file: {}", settings.path.display()), &error.to_string()),

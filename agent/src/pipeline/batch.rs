@@ -53,6 +53,7 @@ impl Outlet {
 ///
 /// The output keeps back-pressure alive by holding on to a batch's text (or what it made of it) until it is sent:
 /// dropping [`Batch::text`] tells the reader that there is room for more. Ticket and text may be dropped apart.
+#[expect(clippy::disallowed_methods, reason = "the reader's pool bounds it: see Outlet::send")]
 pub fn channel() -> (Outlet, Receiver<Batch>) {
     let (sender, receiver) = crossbeam_channel::unbounded();
     (Outlet(sender), receiver)

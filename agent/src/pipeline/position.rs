@@ -99,6 +99,7 @@ impl Position {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what is tested")]
 mod tests {
     use proptest::prelude::*;
 

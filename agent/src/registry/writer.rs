@@ -66,6 +66,10 @@ impl Writer {
     ///
     /// # Errors
     /// When no thread can be had.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "positions are few: the reader's pool bounds the batches they stand for"
+    )]
     pub fn start(store: Store) -> io::Result<Writer> {
         let (messages, inbox) = crossbeam_channel::unbounded();
         let status = Arc::new(Mutex::new(Status { states: store.len() as u64, ..Status::default() }));

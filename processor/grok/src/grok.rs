@@ -120,10 +120,6 @@ impl Grok {
         captures.extend(self.groups.iter().map(|&group| scratch.span(group)));
         Ok(true)
     }
-
-    pub(crate) fn origin_of(&self, position: usize) -> crate::expand::Origin {
-        self.expanded.origin(position)
-    }
 }
 
 /// The fields of a pattern's groups and the groups' numbers, grouped by the groups' full names.

@@ -156,10 +156,6 @@ impl Regex {
         &self.node
     }
 
-    pub(crate) fn program(&self) -> &Program {
-        &self.program
-    }
-
     /// Whether every match takes time proportional to the text.
     pub fn is_linear(&self) -> bool {
         self.careful_program().is_some()

@@ -54,15 +54,6 @@ pub(crate) fn before(text: &[u8], pos: usize) -> usize {
     pos - 1
 }
 
-/// Whether a character starts (or the text ends) at `pos`.
-#[inline]
-pub(crate) fn is_boundary(text: &[u8], pos: usize) -> bool {
-    pos == 0
-        || pos >= text.len()
-        || text[pos] & 0xC0 != 0x80
-        || (1..4.min(pos + 1)).all(|back| decode(text, pos - back).1 <= back)
-}
-
 /// The first byte of the UTF-8 form of a code point.
 pub(crate) fn lead(code: u32) -> u8 {
     match code {
@@ -99,9 +90,6 @@ mod tests {
             }
             back.reverse();
             assert_eq!(starts, back);
-            for pos in 0..=text.len() {
-                assert_eq!(is_boundary(text, pos), pos == text.len() || starts.contains(&pos));
-            }
         }
     }
 }

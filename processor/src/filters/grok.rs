@@ -17,15 +17,14 @@ pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
     build,
 };
 
-fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
+fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
     let ecs = options.ecs().enabled();
     let mut patterns = if ecs { PatternSet::ecs_v1() } else { PatternSet::legacy() };
     read_pattern_files(&mut options, &mut patterns);
     for (name, definition) in options.hash("pattern_definitions") {
         patterns.add(&name, &value_text(&definition));
     }
-    let grok_options =
-        GrokOptions { named_captures_only: options.boolean("named_captures_only", true), ..GrokOptions::default() };
+    let grok_options = GrokOptions { named_captures_only: options.boolean("named_captures_only", true) };
     let target = options.field("target");
     let mut sources = Vec::new();
     for (field, given) in options.hash("match") {

@@ -269,7 +269,7 @@ impl Compiler {
         places.push(count);
         self.program.ops.retain(|op| *op != Op::Nop);
         for op in &mut self.program.ops {
-            for target in targets(op) {
+            if let Some(target) = targets(op) {
                 *target = places[*target as usize];
             }
         }

@@ -25,8 +25,6 @@ pub struct Scratch {
     calls: Vec<Call>,
     /// One bit for every place of the program and of the text that was tried.
     memo: Vec<u64>,
-    /// Slots for callers that want no captures.
-    pub(crate) spans: Vec<Option<(usize, usize)>>,
 }
 
 /// An entry of the stack.
