@@ -8,6 +8,7 @@ pub mod filters;
 pub mod index;
 pub mod input;
 pub mod javahash;
+mod kafka;
 pub mod lang;
 pub mod options;
 pub mod output;

@@ -96,6 +96,16 @@ pub fn from_option(
     (definition.build)(nested, build)
 }
 
+/// Builds a codec by its name, as if it were written without options.
+pub fn named(name: &str, options: &Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
+    let span = options.plugin.name_span.clone();
+    let plugin = Plugin { name: name.into(), name_span: span.clone(), attributes: Vec::new(), span };
+    let definition = CODECS.iter().find(|known| known.name == name).ok_or(Invalid)?;
+    // Without options nothing can be wrong with them.
+    let mut findings = Vec::new();
+    (definition.build)(Options::new(&plugin, build.ecs, build.expand, &mut findings), build)
+}
+
 /// Reads the option `charset`; only UTF-8 is what records are made of here.
 fn charset(options: &mut Options<'_>) {
     if let Some(name) = options.string("charset")

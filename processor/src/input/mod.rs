@@ -15,9 +15,11 @@ use crate::plugin::BuildContext;
 
 mod beats;
 mod common;
+mod dead_letters;
 mod file;
 mod generator;
 mod heartbeat;
+mod http;
 mod kafka;
 mod net;
 mod pipeline;
@@ -59,9 +61,11 @@ pub struct InputDefinition {
 /// All inputs, sorted by name.
 pub static INPUTS: &[InputDefinition] = &[
     beats::DEFINITION,
+    dead_letters::DEFINITION,
     file::DEFINITION,
     generator::DEFINITION,
     heartbeat::DEFINITION,
+    http::DEFINITION,
     kafka::DEFINITION,
     pipeline::DEFINITION,
     stdin::DEFINITION,

@@ -11,6 +11,7 @@ use crate::plugin::BuildContext;
 
 mod elasticsearch;
 mod file;
+mod kafka;
 mod local;
 mod null;
 mod pipeline;
@@ -77,6 +78,7 @@ pub struct OutputDefinition {
 pub static OUTPUTS: &[OutputDefinition] = &[
     elasticsearch::DEFINITION,
     file::DEFINITION,
+    kafka::DEFINITION,
     local::DEFINITION,
     null::DEFINITION,
     pipeline::DEFINITION,

@@ -4,6 +4,9 @@
 
 mod beats;
 mod files;
+mod http;
+mod kafka;
+mod letters;
 mod pipelines;
 mod sockets;
 mod support;
