@@ -24,6 +24,7 @@ mod kafka;
 mod net;
 mod pipeline;
 mod stdin;
+mod syslog;
 mod tcp;
 mod texts;
 mod udp;
@@ -69,6 +70,7 @@ pub static INPUTS: &[InputDefinition] = &[
     kafka::DEFINITION,
     pipeline::DEFINITION,
     stdin::DEFINITION,
+    syslog::DEFINITION,
     tcp::DEFINITION,
     udp::DEFINITION,
 ];

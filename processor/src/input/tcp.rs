@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tailrace_common::{Event, FieldPath, Str, Value};
+use tailrace_common::{Event, FieldPath, Str, Timestamp, Value};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -51,7 +51,16 @@ struct Tcp {
     address: Address,
     tls: Option<ServerTls>,
     client: bool,
-    context: Arc<Context>,
+    context: Arc<dyn Sink>,
+}
+
+/// What makes events of the texts of one sender.
+pub(super) trait Sink: Send + Sync {
+    /// How the stream is cut and decoded.
+    fn codec(&self) -> &dyn Codec;
+
+    /// Decodes texts of a sender.
+    fn events(&self, texts: Texts, peer: SocketAddr, now: Timestamp) -> Vec<Event>;
 }
 
 /// What decoding needs.
@@ -127,8 +136,9 @@ impl Tcp {
     }
 }
 
-async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, context: Arc<Context>, feed: Feed) {
-    let mut cutter = Cutter::new(&*context.codec, None, LONGEST_LINE);
+/// Reads a connection to its end, or until the pipeline stops.
+pub(super) async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, sink: Arc<dyn Sink>, feed: Feed) {
+    let mut cutter = Cutter::new(sink.codec(), None, LONGEST_LINE);
     let mut texts = Texts::default();
     let mut buffer = vec![0; READ];
     loop {
@@ -137,7 +147,7 @@ async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, context: Arc<Conte
             () = stopped(&feed) => Ok(0),
             () = tokio::time::sleep(IDLE) => {
                 cutter.flush_due(|text, _| texts.push(text));
-                if texts.len() > 0 && hand_over(&mut texts, peer, &context, &feed).await.is_err() {
+                if texts.len() > 0 && hand_over(&mut texts, peer, &sink, &feed).await.is_err() {
                     return;
                 }
                 continue;
@@ -151,25 +161,33 @@ async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, context: Arc<Conte
                 break;
             }
         }
-        if texts.len() > 0 && hand_over(&mut texts, peer, &context, &feed).await.is_err() {
+        if texts.len() > 0 && hand_over(&mut texts, peer, &sink, &feed).await.is_err() {
             return;
         }
     }
     cutter.finish(|text, _| texts.push(without_return(text)));
-    if texts.len() > 0 && hand_over(&mut texts, peer, &context, &feed).await.is_err() {
+    if texts.len() > 0 && hand_over(&mut texts, peer, &sink, &feed).await.is_err() {
         tracing::debug!(%peer, "the pipeline ended before the connection");
     }
 }
 
-async fn hand_over(texts: &mut Texts, peer: SocketAddr, context: &Arc<Context>, feed: &Feed) -> Result<(), Stopped> {
-    let (texts, context) = (std::mem::take(texts), context.clone());
+async fn hand_over(texts: &mut Texts, peer: SocketAddr, sink: &Arc<dyn Sink>, feed: &Feed) -> Result<(), Stopped> {
+    let (texts, sink) = (std::mem::take(texts), sink.clone());
     let count = texts.len();
-    let records = move |now| {
-        let ip = Str::from(peer.ip().to_string());
-        texts.events(&*context.codec, now, |_, event| {
-            context.peer.apply(&ip, peer.port(), event);
-            context.decoration.apply(event);
-        })
-    };
+    let records = move |now| sink.events(texts, peer, now);
     give(feed, Batch { records: Box::new(records), count, lease: Lease::free() }).await
+}
+
+impl Sink for Context {
+    fn codec(&self) -> &dyn Codec {
+        &*self.codec
+    }
+
+    fn events(&self, texts: Texts, peer: SocketAddr, now: Timestamp) -> Vec<Event> {
+        let ip = Str::from(peer.ip().to_string());
+        texts.events(&*self.codec, now, |_, event| {
+            self.peer.apply(&ip, peer.port(), event);
+            self.decoration.apply(event);
+        })
+    }
 }

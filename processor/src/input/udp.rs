@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tailrace_common::{FieldPath, Str};
+use tailrace_common::{Event, FieldPath, Str, Timestamp};
 
 use super::net::Address;
 use super::texts::Texts;
@@ -53,30 +53,37 @@ struct Context {
 
 impl Input for Udp {
     fn run(self: Box<Self>, feed: &Feed) -> Result<(), InputError> {
-        let socket = UdpSocket::bind((self.address.host.as_str(), self.address.port));
-        let socket = socket.map_err(|error| self.address.failed(&error))?;
-        let mut buffer = vec![0; self.buffer_size];
-        while !feed.stopping() {
-            let (texts, peers) = collect(&socket, &mut buffer, feed).map_err(|error| self.address.failed(&error))?;
-            if texts.len() == 0 {
-                continue;
-            }
-            let context = self.context.clone();
-            let sent = feed.send_free(texts.len(), move |now| {
-                texts.events(&*context.codec, now, |number, event| {
-                    if event.get(&context.source).is_none() {
-                        // A `host` that is no map keeps what it is.
-                        let _unset = event.set(&context.source, Str::from(peers[number].ip().to_string()));
-                    }
-                    context.decoration.apply(event);
-                })
-            });
-            if sent.is_err() {
-                break;
-            }
-        }
-        Ok(())
+        let context = self.context.clone();
+        receive(&self.address, self.buffer_size, feed, move |texts, peers, now| {
+            texts.events(&*context.codec, now, |number, event| {
+                if event.get(&context.source).is_none() {
+                    // A `host` that is no map keeps what it is.
+                    let _unset = event.set(&context.source, Str::from(peers[number].ip().to_string()));
+                }
+                context.decoration.apply(event);
+            })
+        })
     }
+}
+
+/// Receives datagrams until the pipeline stops; `decode` makes events of them in the workers.
+pub(super) fn receive(
+    address: &Address,
+    buffer_size: usize,
+    feed: &Feed,
+    decode: impl Fn(Texts, &[SocketAddr], Timestamp) -> Vec<Event> + Clone + Send + 'static,
+) -> Result<(), InputError> {
+    let socket = UdpSocket::bind((address.host.as_str(), address.port));
+    let socket = socket.map_err(|error| address.failed(&error))?;
+    let mut buffer = vec![0; buffer_size];
+    while !feed.stopping() {
+        let (texts, peers) = collect(&socket, &mut buffer, feed).map_err(|error| address.failed(&error))?;
+        let decode = decode.clone();
+        if texts.len() > 0 && feed.send_free(texts.len(), move |now| decode(texts, &peers, now)).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Takes what comes until the batch is full or its time is over.

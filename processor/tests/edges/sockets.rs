@@ -63,3 +63,30 @@ fn datagrams_come_with_their_sender() {
     running.stop();
     assert!(running.join());
 }
+
+#[test]
+fn syslog_over_udp_and_tcp() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let (output, path) = file_output(folder.path());
+    let running = start(&format!("input {{ syslog {{ port => {port} }} }} {output}"), folder.path());
+    let mut stream = connect(port);
+    stream.write_all(b"<34>Oct 11 22:14:15 mymachine su[12]: 'su root' failed\nno syslog at all\n").unwrap();
+    drop(stream);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    eventually("all have come", || {
+        socket.send_to(b"<13>Oct 11 22:14:15 other app: hello", ("127.0.0.1", port)).unwrap();
+        (lines(&path).len() >= 3).then_some(())
+    });
+    let events = lines(&path);
+    let find = |message: &str| events.iter().find(|event| event["message"] == message).unwrap();
+    let failed = find("'su root' failed");
+    assert_eq!(failed["log"]["syslog"]["severity"], serde_json::json!({"code": 2, "name": "Critical"}));
+    assert_eq!(failed["log"]["syslog"]["facility"], serde_json::json!({"code": 4, "name": "security/authorization"}));
+    assert_eq!((&failed["host"]["hostname"], &failed["process"]["pid"]), (&"mymachine".into(), &12.into()));
+    assert!(failed["@timestamp"].as_str().unwrap().contains("-10-11T22:14:15"));
+    assert_eq!(find("no syslog at all")["tags"], serde_json::json!(["_grokparsefailure_sysloginput"]));
+    assert_eq!(find("hello")["log"]["syslog"]["priority"], 13);
+    running.stop();
+    assert!(running.join());
+}
