@@ -29,13 +29,13 @@ es_8_parameters='Settings a, NamedWriteableRegistry b, RestController c, Cluster
 
 # es_plugin HOME : compiles the plugin for this version; the interface it implements has other parameters in 8 than in 9.
 es_plugin() {
-  local build classes dir=$1/plugins/tailrace-test
+  local build classes es_release=21 dir=$1/plugins/tailrace-test
   build=$(mktemp -d)
   cp "$parts/elasticsearch/TestPlugin.java" "$build"
-  case $es_version in 8.*) sed -i "s/RestHandlersServices services/$es_8_parameters/; s/super(name)/super(name, Settings.EMPTY)/" "$build/TestPlugin.java" ;; esac
+  case $es_version in 8.*) es_release=17; sed -i "s/RestHandlersServices services/$es_8_parameters/; s/super(name)/super(name, Settings.EMPTY)/" "$build/TestPlugin.java" ;; esac
   mkdir -p "$dir" "$build/classes"
   classes=$(find "$1/lib" "$1/modules" -name '*.jar' | paste -sd:)
-  "$es_java/bin/javac" -nowarn -proc:none -cp "$classes" -d "$build/classes" "$build/TestPlugin.java" >"$build/log" 2>&1 || { cat "$build/log" >&2; return 1; }
+  "$es_java/bin/javac" --release "$es_release" -nowarn -proc:none -cp "$classes" -d "$build/classes" "$build/TestPlugin.java" >"$build/log" 2>&1 || { cat "$build/log" >&2; return 1; }
   "$es_java/bin/jar" cf "$dir/tailrace-test.jar" -C "$build/classes" .
   cat >"$dir/plugin-descriptor.properties" <<P
 name=tailrace-test
