@@ -4,5 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod bed;
+mod container;
+mod faults;
+mod kill;
+mod quickstart;
+mod secure;
 #[allow(dead_code, reason = "a test bed is larger than the tests of the day")]
 mod support;

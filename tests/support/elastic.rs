@@ -1,14 +1,22 @@
 //! Elasticsearch seen from outside: plain HTTP, without our own output's client.
 
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 
 use super::services::services;
 
-/// A client of the Elasticsearch of the tests.
+/// A client of an Elasticsearch.
 pub(crate) struct Elastic {
     agent: Agent,
     base: String,
+    authorization: Option<String>,
 }
 
 /// A document with its id.
@@ -24,19 +32,39 @@ pub(crate) struct Document {
 
 /// A client of the Elasticsearch of the tests.
 pub(crate) fn elastic() -> Elastic {
-    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(super::PATIENCE)).build();
-    Elastic { agent: config.into(), base: services().elasticsearch().to_owned() }
+    Elastic { agent: configure().build().into(), base: services().elasticsearch().to_owned(), authorization: None }
+}
+
+/// A client of the node with TLS and users; nothing where the servers have none.
+pub(crate) fn secure_elastic() -> Option<Elastic> {
+    let fact = |name: &str| services().fact(&format!("TAILRACE_TEST_{name}"));
+    let authority = std::fs::read(Path::new(fact("TLS")?).join("ca.crt")).unwrap();
+    let authority = Certificate::from_pem(&authority).unwrap();
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[authority])).build();
+    let user = format!("{}:{}", fact("ELASTICSEARCH_USER")?, fact("ELASTICSEARCH_PASSWORD")?);
+    Some(Elastic {
+        agent: configure().tls_config(tls).build().into(),
+        base: fact("ELASTICSEARCH_SECURE")?.to_owned(),
+        authorization: Some(format!("Basic {}", STANDARD.encode(user))),
+    })
+}
+
+fn configure() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder().http_status_as_error(false).timeout_global(Some(super::PATIENCE))
 }
 
 impl Elastic {
     /// A request with a JSON body, or none for null; returns the status and the answer.
     pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let request = ureq::http::Request::builder()
+        let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
-            .header("content-type", "application/json")
-            .body(if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() })
-            .unwrap();
+            .header("content-type", "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let request =
+            request.body(if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() }).unwrap();
         let mut response = self.agent.run(request).unwrap();
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(1 << 30).read_to_string().unwrap();

@@ -25,6 +25,12 @@ pub(crate) struct Stage {
     pub(crate) kafka: String,
     /// The address of Elasticsearch for the processor; a test may put a [`super::reject::Rejecter`] here.
     pub(crate) elasticsearch: String,
+    /// Further lines of the agent's `output.kafka`.
+    pub(crate) agent_settings: String,
+    /// Further options of the processor's `kafka` input.
+    pub(crate) input_settings: String,
+    /// Further options of the processor's `elasticsearch` output.
+    pub(crate) output_settings: String,
 }
 
 impl Stage {
@@ -36,6 +42,9 @@ impl Stage {
             index: unique(name),
             kafka: services().kafka().to_owned(),
             elasticsearch: services().elasticsearch().to_owned(),
+            agent_settings: String::new(),
+            input_settings: String::new(),
+            output_settings: String::new(),
         };
         std::fs::create_dir(stage.logs()).unwrap();
         elastic().make_index(&stage.index, &json!({"n": {"type": "long"}}));
@@ -70,11 +79,13 @@ output.kafka:
   hosts: ["{hosts}"]
   topic: {topic}
   compression: lz4
+{further}
 "#,
             data = self.path().join("agent-data").display(),
             logs = self.logs().display(),
             hosts = self.kafka.replace(',', "\", \""),
             topic = self.topic,
+            further = self.agent_settings,
         );
         self.write("agent.yml", &text)
     }
@@ -87,7 +98,7 @@ output.kafka:
 
     /// Writes `pipeline.conf`: the topic, the filters given, the output given.
     pub(crate) fn write_pipeline_to(&self, filters: &str, output: &str) -> PathBuf {
-        let (kafka, topic, index) = (&self.kafka, &self.topic, &self.index);
+        let (kafka, topic, index, further) = (&self.kafka, &self.topic, &self.index, &self.input_settings);
         let text = format!(
             r#"input {{
   kafka {{
@@ -96,6 +107,7 @@ output.kafka:
     group_id => "{index}"
     auto_offset_reset => "earliest"
     codec => json
+    {further}
   }}
 }}
 filter {{
