@@ -17,6 +17,7 @@ mod null;
 mod pipeline;
 mod socket;
 mod stdout;
+mod zabbix;
 
 /// An output, compiled.
 pub trait Output: Send + Sync {
@@ -85,6 +86,7 @@ pub static OUTPUTS: &[OutputDefinition] = &[
     stdout::DEFINITION,
     socket::TCP,
     socket::UDP,
+    zabbix::DEFINITION,
 ];
 
 /// The output of that name.

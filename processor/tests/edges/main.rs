@@ -10,3 +10,4 @@ mod letters;
 mod pipelines;
 mod sockets;
 mod support;
+mod zabbix;
