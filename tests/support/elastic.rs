@@ -89,6 +89,11 @@ impl Elastic {
         self.call("POST", &format!("/{index}/_refresh"), &Value::Null);
         match self.call("GET", &format!("/{index}/_count"), &Value::Null) {
             (404, _) => 0,
+            // Short of memory for a moment.
+            (429, _) => {
+                std::thread::sleep(std::time::Duration::from_millis(500));
+                self.count(index)
+            }
             (_, answer) => answer["count"].as_u64().unwrap_or_else(|| panic!("could not count \"{index}\": {answer}")),
         }
     }

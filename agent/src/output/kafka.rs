@@ -54,13 +54,19 @@ struct OnTheWay {
 }
 
 struct Context {
+    /// For messages.
+    servers: String,
     stats: Arc<OutputStats>,
     rejected: Arc<Rejected>,
 }
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            tracing::warn!("cannot reach kafka at {}; still trying", self.servers);
+        } else {
+            tracing::warn!(%error, reason, servers = self.servers, "kafka");
+        }
     }
 }
 
@@ -115,8 +121,9 @@ impl Kafka {
         for (name, value) in &settings.client {
             client.set(name, value);
         }
+        let servers = settings.client.get("bootstrap.servers").cloned().unwrap_or_default();
         let producer = client
-            .create_with_context(Context { stats, rejected })
+            .create_with_context(Context { servers, stats, rejected })
             .map_err(|error| OutputError(format!("output.kafka: {error}")))?;
         Ok(Kafka { settings: settings.clone(), producer, stop, partitions: HashMap::new() })
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::offsets;
 use super::records::Collected;
@@ -27,9 +27,10 @@ struct Reader<'a> {
 
 /// Reads until the pipeline stops.
 pub(super) fn run(settings: &Settings, context: &Arc<super::Context>, feed: &Feed) -> Result<(), InputError> {
+    let servers = settings.client.get("bootstrap.servers").unwrap_or_default().to_string();
     let consumer: BaseConsumer<offsets::Context> = settings
         .client
-        .create_with_context(offsets::Context::default())
+        .create_with_context(offsets::Context { offsets: offsets::Offsets::default(), servers })
         .map_err(|error| InputError(format!("kafka: {error}")))?;
     let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(|error| InputError(format!("kafka: cannot subscribe: {error}")))?;
@@ -138,5 +139,8 @@ impl Reader<'_> {
 }
 
 fn report(error: &KafkaError) {
-    tracing::warn!(%error, "cannot read from kafka; still trying");
+    // That no server can be reached is said by the client, with their addresses.
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+        tracing::warn!(%error, "cannot read from kafka; still trying");
+    }
 }

@@ -121,14 +121,19 @@ fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &[Arc<Part
 }
 
 /// Follows the assignment of partitions.
-#[derive(Default)]
 pub(super) struct Context {
     pub(super) offsets: Offsets,
+    /// For messages.
+    pub(super) servers: String,
 }
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            tracing::warn!("cannot reach kafka at {}; still trying", self.servers);
+        } else {
+            tracing::warn!(%error, reason, servers = self.servers, "kafka");
+        }
     }
 }
 
