@@ -117,3 +117,18 @@ pub(crate) fn document(message: &str, offset: usize) -> String {
     })
     .to_string()
 }
+
+/// Access log lines as docker's json-file driver writes them.
+pub(crate) fn docker() -> Vec<String> {
+    let wrap = |(at, line): (usize, String)| {
+        let log = serde_json::to_string(&format!("{line}\n")).unwrap_or_default();
+        format!(r#"{{"log":{log},"stream":"stdout","time":"2026-11-24T08:30:45.{:09}Z"}}"#, at * 997)
+    };
+    access().into_iter().enumerate().map(wrap).collect()
+}
+
+/// Access log lines as containerd writes them.
+pub(crate) fn cri() -> Vec<String> {
+    let wrap = |(at, line): (usize, String)| format!("2026-11-24T08:30:45.{:09}Z stdout F {line}", at * 997);
+    access().into_iter().enumerate().map(wrap).collect()
+}

@@ -6,8 +6,12 @@ mod lines;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tailrace_agent::decode::{Decoder, Now, Output, RawLine};
+use tailrace_agent::pipeline::{Flags, Span};
+use tailrace_agent::tail::settings::{ContainerSettings, InputSettings, Parser};
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Clock, Event, Str, Value};
 use tailrace_processor::lang::ast::Source;
@@ -104,5 +108,41 @@ fn filters(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, events, filters);
+/// The container formats of the agent: one line to one entry.
+fn decoding(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(throughput());
+    for (name, lines) in [("docker json-file", lines::docker()), ("cri", lines::cri())] {
+        let mut text: Vec<u8> = Vec::new();
+        let mut raw = Vec::new();
+        for line in &lines {
+            let start = text.len();
+            text.extend_from_slice(line.as_bytes());
+            let span = Span { start: start as u32, len: line.len() as u32 };
+            raw.push(RawLine { text: span, start: start as u64, end: text.len() as u64, flags: Flags::default() });
+        }
+        let settings = InputSettings {
+            parsers: vec![Parser::Container(ContainerSettings::default())],
+            ..InputSettings::default()
+        };
+        let mut decoder = Decoder::new(Arc::new(settings));
+        let now = Now { wall: Clock::System.now(), tick: Instant::now() };
+        let (mut entries, mut older) = (Vec::with_capacity(LINES), Vec::new());
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || text.clone(),
+                |text| {
+                    entries.clear();
+                    let mut out = Output { text, entries: &mut entries, older: &mut older };
+                    raw.iter().for_each(|line| decoder.line(*line, now, &mut out));
+                    assert_eq!(out.entries.len(), LINES);
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, events, filters, decoding);
 criterion_main!(benches);
