@@ -335,7 +335,7 @@ fn fraction(text: &str, numbers: Numbers) -> Value {
 }
 
 /// High bits set in the bytes of a word that are a quote, a backslash or a control character; lower bytes come first.
-fn special_bytes(word: u64) -> u64 {
+pub(super) fn special_bytes(word: u64) -> u64 {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let zero_in = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;

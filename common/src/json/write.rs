@@ -1,6 +1,7 @@
 //! Writing values as JSON.
 
 use super::number::write_float;
+use super::read::special_bytes;
 use crate::value::{Object, Value};
 
 /// Appends a value as compact JSON. NaN and infinities become strings, as Logstash writes them.
@@ -57,14 +58,24 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let mut plain = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[*byte as usize];
+    let (mut plain, mut at) = (0, 0);
+    while at < bytes.len() {
+        // Eight at a time as long as none of them is escaped.
+        if let Some(chunk) = bytes.get(at..at + 8) {
+            let special = special_bytes(u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
+            if special == 0 {
+                at += 8;
+                continue;
+            }
+            at += special.trailing_zeros() as usize / 8;
+        }
+        let escape = ESCAPES[bytes[at] as usize];
         if escape != 0 {
             out.extend_from_slice(&bytes[plain..at]);
-            write_escape(*byte, escape, out);
+            write_escape(bytes[at], escape, out);
             plain = at + 1;
         }
+        at += 1;
     }
     out.extend_from_slice(&bytes[plain..]);
     out.push(b'"');
