@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tailrace_common::lumberjack::{Decoder, Frame, Limits, write_compressed, write_json, write_window};
 use tailrace_processor::index::{LocalIndex, SearchRequest};
 
-use crate::support::{connect, free_port, start};
+use crate::support::{connect, eventually, free_port, start, start_with};
 
 /// A sender; what it was told is kept until it is asked for.
 struct Sender {
@@ -103,4 +105,22 @@ fn strangers_do_not_disturb() {
     sender.await_ack(3);
     running.stop();
     assert!(running.join());
+}
+
+#[test]
+fn what_cannot_be_delivered_is_not_acknowledged_and_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, nobody) = (free_port(), free_port());
+    let config = format!(
+        "input {{ beats {{ port => {port} }} }} output {{ tcp {{ host => \"127.0.0.1\" port => {nobody} reconnect_interval => 0.1 }} }}"
+    );
+    let running = start_with(&config, folder.path(), &Arc::default(), Duration::from_millis(500));
+    let mut sender = Sender::connect(port);
+    sender.send(&documents(0..10), false);
+    eventually("the events are received", || (running.stats().received == 10).then_some(()));
+    running.stop();
+    assert!(!running.join(), "not everything was delivered");
+    let mut told = Vec::new();
+    let closed = sender.stream.read_to_end(&mut told);
+    assert!(!told.ends_with(&10_u32.to_be_bytes()), "{closed:?}: {told:?}");
 }

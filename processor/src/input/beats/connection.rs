@@ -59,6 +59,8 @@ pub(super) async fn serve(stream: Box<dyn Stream>, peer: SocketAddr, context: Ar
     let end = tokio::select! {
         end = reader.run() => end,
         end = acknowledge(writing, &acks, &feed) => end,
+        // What is not delivered by then is not acknowledged; the sender sends it again.
+        () = overdue(&feed) => End::Done,
     };
     match end {
         End::Done => tracing::debug!(%peer, "connection closed"),
@@ -98,6 +100,12 @@ async fn acknowledge(mut stream: impl AsyncWrite + Unpin, acks: &Acks, feed: &Fe
             return End::Lost(error);
         }
     }
+}
+
+/// Waits until what is on its way has had its time after the stop.
+async fn overdue(feed: &Feed) {
+    stopped(feed).await;
+    tokio::time::sleep(feed.drain).await;
 }
 
 async fn settled_and_stopped(acks: &Acks, feed: &Feed) {

@@ -101,8 +101,10 @@ impl Encoder {
         }
     }
 
-    /// The events as requests. What cannot be encoded goes to the dead letters.
-    pub(super) fn requests(&self, events: &[&Event], sender: &Sender) -> Vec<Request> {
+    /// The events as requests. What cannot be encoded goes to the dead letters; the second is false when one could not be
+    /// written there.
+    pub(super) fn requests(&self, events: &[&Event], sender: &Sender) -> (Vec<Request>, bool) {
+        let mut kept = true;
         let mut requests = Vec::with_capacity(1);
         let mut request =
             Request { body: Vec::with_capacity(events.len() * 768), items: Vec::with_capacity(events.len()) };
@@ -111,12 +113,12 @@ impl Encoder {
                 requests.push(std::mem::take(&mut request));
             }
             if let Err(reason) = self.encode(event, &mut request) {
-                sender.reject_event(event, &reason);
+                kept &= sender.reject_event(event, &reason);
             }
         }
         requests.push(request);
         requests.retain(|request| !request.items.is_empty());
-        requests
+        (requests, kept)
     }
 
     fn encode(&self, event: &Event, request: &mut Request) -> Result<(), String> {

@@ -47,10 +47,13 @@ impl Output for Elasticsearch {
 
     fn write(&self, events: &[&Event], share: Share) {
         let Some(sender) = self.sender.get() else { return };
-        for request in self.encoder.requests(events, sender) {
+        let (requests, kept) = self.encoder.requests(events, sender);
+        for request in requests {
             sender.send(request, share.another());
         }
-        share.done();
+        if kept {
+            share.done();
+        }
     }
 
     fn close(&self) {

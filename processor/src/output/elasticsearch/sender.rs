@@ -77,12 +77,14 @@ impl Sender {
         }
     }
 
-    /// An event that cannot be sent at all.
-    pub(super) fn reject_event(&self, event: &Event, reason: &str) {
+    /// Keeps an event that cannot be sent at all; false when the disk refuses.
+    pub(super) fn reject_event(&self, event: &Event, reason: &str) -> bool {
         let lane = &self.lane;
-        if let Err(error) = lane.services.dead_letters.write(event, &lane.id, reason) {
-            tracing::error!(%error, reason, "cannot write a dead letter; the event is lost");
+        let written = lane.services.dead_letters.write(event, &lane.id, reason);
+        if let Err(error) = &written {
+            tracing::error!(%error, reason, "cannot write a dead letter; its records are not committed");
         }
+        written.is_ok()
     }
 
     /// Waits until nothing is on the way, or until the pipeline gives up.

@@ -20,12 +20,17 @@ pub(crate) fn start(text: &str, folder: &Path) -> Running {
 
 /// Starts a pipeline among others.
 pub(crate) fn start_on(text: &str, folder: &Path, bus: &Arc<Bus>) -> Running {
+    start_with(text, folder, bus, PATIENCE)
+}
+
+/// Starts a pipeline that gives up that long after it is told to stop.
+pub(crate) fn start_with(text: &str, folder: &Path, bus: &Arc<Bus>, drain: Duration) -> Running {
     let (config, mut findings) = files::from_string(text, ParseOptions::default());
     let settings = PipelineSettings {
         workers: 2,
         data: folder.to_path_buf(),
         dead_letters: folder.join("dead_letter_queue"),
-        drain: Duration::from_secs(10),
+        drain,
         bus: bus.clone(),
         ..PipelineSettings::default()
     };
