@@ -86,6 +86,8 @@ impl Settings {
             };
             client.set("partition.assignment.strategy", strategy);
         }
+        // Kafka's clients wait longer by default; Logstash notices a dead member after ten seconds.
+        client.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "3000");
         for (option, property) in NUMBERS {
             if let Some(number) = options.integer(option) {
                 client.set(property, number.to_string());
