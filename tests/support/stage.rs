@@ -92,7 +92,8 @@ output.kafka:
 
     /// Writes `pipeline.conf`: the topic, the filters given, Elasticsearch.
     pub(crate) fn write_pipeline(&self, filters: &str) -> PathBuf {
-        let output = format!("elasticsearch {{ hosts => [\"{}\"] index => \"{}\" }}", self.elasticsearch, self.index);
+        let (hosts, index, further) = (&self.elasticsearch, &self.index, &self.output_settings);
+        let output = format!("elasticsearch {{ hosts => [\"{hosts}\"] index => \"{index}\" {further} }}");
         self.write_pipeline_to(filters, &output)
     }
 
