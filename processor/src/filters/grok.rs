@@ -99,7 +99,8 @@ fn fields(grok: &Grok, target: Option<&FieldPath>) -> Vec<Field> {
 }
 
 fn nested(target: &FieldPath, name: &str) -> String {
-    if name.starts_with('[') { format!("{target}{name}") } else { format!("{target}[{name}]") }
+    let bracketed = |text: String| if text.starts_with('[') { text } else { format!("[{text}]") };
+    format!("{}{}", bracketed(target.to_string()), bracketed(name.to_string()))
 }
 
 struct GrokFilter {
@@ -198,9 +199,8 @@ impl GrokFilter {
                 Err(_) => return Outcome::TimedOut,
                 Ok(false) => outcome = Outcome::Missed,
                 Ok(true) => {
-                    self.store(&source.fields[at], &captures, text, event);
-                    outcome = Outcome::Matched;
-                    if self.break_on_match {
+                    outcome = self.store(&source.fields[at], &captures, text, event);
+                    if self.break_on_match && outcome == Outcome::Matched {
                         break;
                     }
                 }
@@ -209,7 +209,9 @@ impl GrokFilter {
         outcome
     }
 
-    fn store(&self, fields: &[Field], captures: &[Option<(usize, usize)>], text: &Str, event: &mut Event) {
+    /// Sets the fields; it is a miss when one of them cannot be set.
+    fn store(&self, fields: &[Field], captures: &[Option<(usize, usize)>], text: &Str, event: &mut Event) -> Outcome {
+        let mut outcome = Outcome::Matched;
         for (at, field) in fields.iter().enumerate() {
             let value = match captures.get(at).copied().flatten() {
                 Some((start, end)) if end > start || self.keep_empty => {
@@ -219,32 +221,35 @@ impl GrokFilter {
                 _ => continue,
             };
             let replaces = field.first == at && self.overwrite.contains(&field.path);
-            self.put(&field.path, value, replaces, event);
+            if !self.put(&field.path, value, replaces, event) {
+                outcome = Outcome::Missed;
+            }
         }
+        outcome
     }
 
     /// A field that is not there or null is set; texts and lists collect; anything else keeps what it is.
-    fn put(&self, path: &FieldPath, value: Value, replaces: bool, event: &mut Event) {
+    /// False when there is no place for it.
+    fn put(&self, path: &FieldPath, value: Value, replaces: bool, event: &mut Event) -> bool {
         match event.get_mut(path) {
             Some(held) if replaces => {
                 *held = value;
-                return;
+                return true;
             }
             None | Some(Value::Null) => {}
             Some(held @ Value::String(_)) => {
                 if matches!(value, Value::String(_)) {
                     *held = Value::Array(vec![std::mem::take(held), value]);
                 }
-                return;
+                return true;
             }
             Some(Value::Array(values)) => {
                 values.push(value);
-                return;
+                return true;
             }
-            Some(_) => return,
+            Some(_) => return true,
         }
-        // A field below one that is no map stays unset.
-        let _unset = event.set(path, value);
+        event.set(path, value).is_ok()
     }
 }
 
@@ -284,7 +289,7 @@ fn leading_number(text: &str, fraction: bool) -> String {
         match character {
             '0'..='9' => out.push(character),
             '_' if after_digit && digit_follows => {}
-            '.' if !point && after_digit && digit_follows => {
+            '.' if !point && digit_follows => {
                 point = true;
                 out.push('.');
             }
