@@ -41,3 +41,6 @@ pub struct Config {
     /// What is worth saying although it is no error.
     pub notices: Vec<Finding>,
 }
+
+#[cfg(test)]
+mod tests;

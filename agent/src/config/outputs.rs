@@ -135,7 +135,8 @@ fn kafka(section: &Section<'_>) -> Option<OutputSettings> {
 }
 
 fn security(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
-    let tls = section.is_set("ssl") && section.section("ssl").boolean("enabled", true);
+    let ssl = section.section("ssl");
+    let tls = ssl.boolean("enabled", true) && section.is_set("ssl");
     let (username, password) = (section.text("username"), section.text("password"));
     let protocol = match (username.is_some(), tls) {
         (true, true) => "sasl_ssl",
@@ -152,8 +153,6 @@ fn security(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
         put("sasl.username", username.into());
         put("sasl.password", password.unwrap_or_default().into());
     }
-    let ssl = section.section("ssl");
-    ssl.boolean("enabled", true);
     if let Some(path) = ssl.texts("certificate_authorities").first() {
         put("ssl.ca.location", path.clone());
     }
@@ -191,7 +190,7 @@ fn logstash(section: &Section<'_>) -> Option<OutputSettings> {
         }
     }
     let ssl = section.section("ssl");
-    let tls = section.is_set("ssl") && ssl.boolean("enabled", true);
+    let tls = ssl.boolean("enabled", true) && section.is_set("ssl");
     let identity = ssl.path("certificate").zip(ssl.path("key"));
     let authorities = ssl.texts("certificate_authorities").into_iter().map(Into::into).collect();
     ssl.ignore(&["enabled", "verification_mode", "supported_protocols", "cipher_suites", "key_passphrase"]);

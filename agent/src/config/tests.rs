@@ -1,0 +1,83 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::output::Partitioner;
+use crate::tail::settings::{InputKind, Parser};
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    from_text("agent.yml", text, &Overrides::default())
+}
+
+fn errors(text: &str) -> Vec<(usize, usize, String)> {
+    match read(text) {
+        Err(ConfigError::Invalid { findings, .. }) => findings
+            .into_iter()
+            .map(|finding| (finding.position.line, finding.position.column, finding.message))
+            .collect(),
+        other => panic!("no findings: {other:?}"),
+    }
+}
+
+const INPUT: &str = "filebeat.inputs:\n- type: filestream\n  paths: [/a]\n";
+
+#[test]
+fn a_configuration_with_dots_and_nesting() {
+    let text = "name: web1\nfilebeat.inputs:\n- type: container\n  id: c\n  paths: /a, /b\n  stream: stderr\n  fields: {app: shop}\n\
+                output:\n  kafka:\n    hosts: [k1:9092, k2:9092]\n    topic: 'logs-%{[fields.app]:none}'\n    key: '%{[host.name]}'\n\
+                output.kafka.partition.round_robin.reachable_only: true\npath.data: /data\ntags: [x]\n";
+    let text = text.replace(
+        "output.kafka.partition.round_robin.reachable_only: true\n",
+        "output.kafka.partition.round_robin: {}\n",
+    );
+    let config = read(&text).unwrap();
+    assert_eq!((config.name.as_str(), config.data.to_str()), ("web1", Some("/data")));
+    let input = &config.inputs[0];
+    assert_eq!(
+        (input.input.kind, input.input.paths.as_slice()),
+        (InputKind::Container, ["/a".into(), "/b".into()].as_slice())
+    );
+    assert!(matches!(input.input.parsers[..], [Parser::Container(_)]));
+    assert_eq!(input.tags, ["x"]);
+    let OutputSettings::Kafka(kafka) = &config.output else { panic!("not kafka") };
+    assert_eq!(kafka.client["bootstrap.servers"], "k1:9092,k2:9092");
+    assert_eq!((kafka.client["acks"].as_str(), kafka.client["enable.idempotence"].as_str()), ("all", "true"));
+    assert_eq!(kafka.partitioner, Partitioner::RoundRobin);
+}
+
+#[test]
+fn every_error_is_found_with_its_place() {
+    let found = errors(
+        "filebeat.inputs:\n- type: filestrem\n  pahts: [/a]\n  close.on_state_change.inactive: 5x\noutput.kafka:\n  hosts: [a]\n  topc: x\n",
+    );
+    let places: Vec<_> = found.iter().map(|(line, column, _)| (*line, *column)).collect();
+    assert!(
+        places.contains(&(2, 9)) && places.contains(&(3, 3)) && places.contains(&(4, 35)) && places.contains(&(7, 3)),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|(.., message)| message == "unknown key 'output.kafka.topc'"));
+    assert!(found.iter().any(|(.., message)| message == "'output.kafka.topic' is missing"));
+}
+
+#[test]
+fn there_must_be_one_output() {
+    assert!(errors(INPUT)[0].2.contains("no output"));
+    assert!(errors(&format!("{INPUT}output: {{console: {{}}, discard: {{}}}}"))[0].2.contains("only one output"));
+}
+
+#[test]
+fn keys_of_the_elastic_stack_are_noticed() {
+    let config = read(&format!("{INPUT}setup.kibana.host: x\noutput.console: {{}}")).unwrap();
+    assert_eq!(config.notices.len(), 1);
+    assert!(config.notices[0].message.starts_with("'setup'"));
+}
+
+/// The section was read twice, and its keys were unknown to the first reading.
+#[test]
+fn tls_settings_of_kafka_are_known() {
+    let text = "output.kafka:\n  hosts: [a:1]\n  topic: x\n  username: u\n  password: p\n  sasl.mechanism: SCRAM-SHA-512\n  ssl.certificate_authorities: [/ca.pem]\n";
+    let OutputSettings::Kafka(kafka) = read(&format!("{INPUT}{text}")).unwrap().output else { panic!("not kafka") };
+    assert_eq!(
+        (kafka.client["security.protocol"].as_str(), kafka.client["ssl.ca.location"].as_str()),
+        ("sasl_ssl", "/ca.pem")
+    );
+}
