@@ -62,6 +62,7 @@ fn check(run: Run) {
     let issued: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
 
     let mut last = 0;
+    let _missing = OnPanic(|| println!("{issued} lines; {}", gaps(&stage)));
     eventually("every line is indexed", || {
         let count = elastic().count(&stage.index);
         assert!(count >= last, "documents have vanished");
@@ -103,6 +104,36 @@ fn kill(stage: &Stage, which: &str, kills: u32, mut rng: fastrand::Rng) -> Progr
         program.kill();
     }
     start()
+}
+
+/// Says what there is to say when a test fails before it could compare.
+struct OnPanic<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnPanic<F> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            (self.0)();
+        }
+    }
+}
+
+/// How many records Kafka has, and which numbers of which file are not indexed.
+fn gaps(stage: &Stage) -> String {
+    let mut seen: HashMap<String, Vec<u64>> = HashMap::new();
+    for document in elastic().documents(&stage.index) {
+        if let (Some(file), Some(number)) = (document.source["file"].as_str(), document.source["n"].as_u64()) {
+            seen.entry(file.to_owned()).or_default().push(number);
+        }
+    }
+    let mut report = format!("{} records in Kafka", kafka::count_records(&stage.topic));
+    for (file, mut numbers) in seen {
+        numbers.sort_unstable();
+        report += &format!("; {file}: {} indexed up to {}, gaps", numbers.len(), numbers[numbers.len() - 1]);
+        for pair in numbers.windows(2).filter(|pair| pair[1] > pair[0] + 1).take(10) {
+            report += &format!(" {}..{}", pair[0] + 1, pair[1]);
+        }
+    }
+    report
 }
 
 /// Every number of every file is in exactly one document.

@@ -33,6 +33,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:$port,PROXIED://127.0.0.1:$proxy
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
+log.retention.ms=-1
 num.partitions=3
 default.replication.factor=$copies
 min.insync.replicas=$in_sync
