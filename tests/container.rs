@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use serde_json::{Value, json};
 
 use crate::support::elastic::elastic;
-use crate::support::eventually;
 use crate::support::kafka;
 use crate::support::logs::{ContainerLog, Format, time_of};
 use crate::support::stage::{PARTITIONS, Stage};
@@ -124,7 +123,7 @@ fn container_logs_become_documents() {
 
     // What the processor has indexed: the same documents with Logstash's version field, under those ids.
     let processor = stage.start_processor(&[]);
-    eventually("every line is indexed", || (elastic().count(&stage.index) == lines.len() as u64).then_some(()));
+    elastic().await_count(&stage.index, lines.len() as u64);
     assert!(processor.stop().success());
     let documents = elastic().documents(&stage.index);
     let mut indexed_ids: Vec<String> = documents.iter().map(|d| d.id.clone()).collect();

@@ -27,7 +27,7 @@ fn indexed_numbers(stage: &Stage) -> Vec<u64> {
 }
 
 fn await_count(stage: &Stage, count: u64) {
-    eventually("the documents are indexed", || (elastic().count(&stage.index) >= count).then_some(()));
+    elastic().await_count(&stage.index, count);
 }
 
 #[test]

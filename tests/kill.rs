@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::elastic::elastic;
-use crate::support::eventually;
 use crate::support::kafka;
 use crate::support::logs::{ContainerLog, Format};
 use crate::support::program::Program;
@@ -61,20 +60,14 @@ fn check(run: Run) {
     killing.store(false, Ordering::SeqCst);
     let issued: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
 
-    let mut last = 0;
     let _missing = OnPanic(|| println!("{issued} lines; {}", gaps(&stage)));
-    eventually("every line is indexed", || {
-        let count = elastic().count(&stage.index);
-        assert!(count >= last, "documents have vanished");
-        last = count;
-        (count >= issued).then_some(())
-    });
+    elastic().await_count(&stage.index, issued);
     for survivor in survivors {
         let status = survivor.stop();
         assert!(status.success(), "{status}");
     }
     let sent = kafka::count_records(&stage.topic);
-    println!("{issued} lines, {} kills of each, {sent} records in Kafka, {last} documents", run.kills);
+    println!("{issued} lines, {} kills of each, {sent} records in Kafka", run.kills);
     compare(&stage, issued);
 }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::elastic::{Elastic, secure_elastic};
-use crate::support::eventually;
 use crate::support::logs::{ContainerLog, Format};
 use crate::support::services::services;
 use crate::support::stage::Stage;
@@ -95,7 +94,7 @@ fn every_way_into_kafka_and_elasticsearch_works() {
         log.flush();
         let agent = stage.start_agent(&[]);
         let processor = stage.start_processor(&[]);
-        eventually("the documents are indexed", || (elastic.count(&stage.index) == 100).then_some(()));
+        elastic.await_count(&stage.index, 100);
         for program in [agent, processor] {
             let output = program.output();
             assert!(program.stop().success());

@@ -1,6 +1,7 @@
 //! Elasticsearch seen from outside: plain HTTP, without our own output's client.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,7 @@ use ureq::config::ConfigBuilder;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
+use super::PATIENCE;
 use super::services::services;
 
 /// A client of an Elasticsearch.
@@ -91,10 +93,25 @@ impl Elastic {
             (404, _) => 0,
             // Short of memory for a moment.
             (429, _) => {
-                std::thread::sleep(std::time::Duration::from_millis(500));
+                std::thread::sleep(Duration::from_millis(500));
                 self.count(index)
             }
             (_, answer) => answer["count"].as_u64().unwrap_or_else(|| panic!("could not count \"{index}\": {answer}")),
+        }
+    }
+
+    /// Waits until an index has at least so many documents, for as long as their number grows.
+    pub(crate) fn await_count(&self, index: &str, wanted: u64) {
+        let (mut count, mut grown) = (0, Instant::now());
+        while count < wanted {
+            let now = self.count(index);
+            assert!(now >= count, "documents have vanished from \"{index}\": {now} are left of {count}");
+            if now > count {
+                (count, grown) = (now, Instant::now());
+            }
+            assert!(grown.elapsed() < PATIENCE, "{count} of {wanted} documents, and no more for {PATIENCE:?}");
+            // Each look is a refresh, which costs the server more than the documents do.
+            std::thread::sleep(Duration::from_millis(500));
         }
     }
 
