@@ -15,9 +15,11 @@ fn run(path: &Path) -> (usize, Failures) {
     let mut passed = 0;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let case: Case = serde_json::from_str(line).unwrap();
-        if case.run().passed() {
+        let outcome = case.run();
+        if outcome.passed() {
             passed += 1;
         } else {
+            println!("{} {outcome:?}", case.id);
             failures.entry(case.group.clone()).or_default().push(case.id.clone());
         }
     }
@@ -51,41 +53,14 @@ fn recorded_specifications() {
 /// Groups that need filters which are still to come, and cases that still differ.
 const AUTHORED: &[(&str, usize)] = &[
     ("cidr", 7),
-    ("clone", 3),
     ("common", 1),
     ("cond", 1),
-    ("csv", 17),
-    ("de_dot", 4),
     ("fieldref", 1),
-    ("fingerprint", 15),
     ("grok", 4),
     ("hashorder", 3),
     ("json", 1),
-    ("kv", 44),
-    ("order", 6),
     ("pipeline", 15),
-    ("prune", 12),
-    ("split", 9),
-    ("syslog_pri", 7),
     ("translate", 19),
-    ("truncate", 11),
-    ("urldecode", 4),
     ("useragent", 6),
 ];
-const SPECIFIED: &[(&str, usize)] = &[
-    ("cidr", 14),
-    ("clone", 8),
-    ("csv", 40),
-    ("de_dot", 18),
-    ("fingerprint", 72),
-    ("grok", 9),
-    ("kv", 57),
-    ("mutate", 3),
-    ("prune", 15),
-    ("split", 12),
-    ("syslog_pri", 14),
-    ("translate", 10),
-    ("truncate", 60),
-    ("urldecode", 8),
-    ("useragent", 30),
-];
+const SPECIFIED: &[(&str, usize)] = &[("cidr", 14), ("grok", 9), ("mutate", 3), ("translate", 10), ("useragent", 30)];

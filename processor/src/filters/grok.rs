@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tailrace_common::{Event, FieldPath, Str, Value};
 use tailrace_grok::{Budget, Conversion, Grok, GrokOptions, GrokSet, PatternSet};
 
+use super::ruby;
 use crate::options::{Invalid, Options, value_text};
 use crate::plan::text::ruby_to_s;
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
@@ -264,50 +265,7 @@ fn text_of(value: &Value) -> Str {
 fn convert(text: Str, conversion: Conversion) -> Value {
     match conversion {
         Conversion::None => Value::String(text),
-        Conversion::Int => {
-            let digits = leading_number(&text, false);
-            digits.parse::<num_bigint::BigInt>().map_or(Value::Int(0), Value::from_bigint)
-        }
-        Conversion::Float => Value::Float(leading_number(&text, true).parse().unwrap_or(0.0)),
+        Conversion::Int => ruby::to_i(&text),
+        Conversion::Float => Value::Float(ruby::to_f(&text)),
     }
-}
-
-/// The digits that a text begins with, underscores between them left out.
-fn leading_number(text: &str, fraction: bool) -> String {
-    let text = text.trim_start_matches(|character: char| character.is_ascii_whitespace());
-    let mut out = String::new();
-    let mut characters = text.chars().peekable();
-    if let Some(sign) = characters.next_if(|sign| matches!(sign, '-' | '+'))
-        && sign == '-'
-    {
-        out.push('-');
-    }
-    let (mut point, mut exponent) = (!fraction, !fraction);
-    while let Some(character) = characters.next() {
-        let digit_follows = characters.peek().is_some_and(char::is_ascii_digit);
-        let after_digit = out.ends_with(|last: char| last.is_ascii_digit());
-        match character {
-            '0'..='9' => out.push(character),
-            '_' if after_digit && digit_follows => {}
-            '.' if !point && digit_follows => {
-                point = true;
-                out.push('.');
-            }
-            'e' | 'E' if !exponent && after_digit => {
-                let mut rest = characters.clone();
-                let sign = rest.next_if(|sign| matches!(sign, '-' | '+'));
-                if !rest.peek().is_some_and(char::is_ascii_digit) {
-                    break;
-                }
-                (point, exponent) = (true, true);
-                out.push('e');
-                if let Some(sign) = sign {
-                    out.push(sign);
-                    characters.next();
-                }
-            }
-            _ => break,
-        }
-    }
-    out
 }

@@ -103,9 +103,26 @@ pub fn ruby_inspect(value: &Value) -> String {
     }
 }
 
+/// As Ruby's `inspect` prints bytes that are no valid UTF-8, without the quotes around them: bytes that belong to no
+/// character as `\xE4`.
+pub fn inspect_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for chunk in bytes.utf8_chunks() {
+        escape(chunk.valid(), &mut out);
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02X}")));
+    }
+    out
+}
+
 fn inspect_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
+    escape(text, &mut out);
+    out.push('"');
+    out
+}
+
+fn escape(text: &str, out: &mut String) {
     for (at, character) in text.char_indices() {
         match character {
             '"' => out.push_str("\\\""),
@@ -123,8 +140,6 @@ fn inspect_text(text: &str) -> String {
             other => out.push(other),
         }
     }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ fn decimal(text: &str) -> Option<String> {
     legal.then(|| text.strip_prefix('+').unwrap_or(&text).to_string())
 }
 
-fn truncated(number: f64) -> Value {
+pub(in crate::filters) fn truncated(number: f64) -> Value {
     if number.abs() < 9e18 {
         return Value::Int(number as i64);
     }

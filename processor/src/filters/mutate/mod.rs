@@ -8,9 +8,9 @@ use crate::plan::template::Template;
 use crate::plan::text::ruby_to_s;
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 
-mod convert;
+pub(in crate::filters) mod convert;
 mod gsub;
-mod strings;
+pub(in crate::filters) mod strings;
 
 use convert::Conversion;
 use gsub::Substitution;

@@ -2,7 +2,7 @@
 
 /// How letters are changed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Case {
+pub(in crate::filters) enum Case {
     Upper,
     Lower,
     /// The first upper, the rest lower.
@@ -11,7 +11,7 @@ pub(super) enum Case {
 
 impl Case {
     /// Full Unicode mapping letter by letter; a sigma at the end of a word is like any other.
-    pub(super) fn of(self, text: &str) -> String {
+    pub(in crate::filters) fn of(self, text: &str) -> String {
         match self {
             Case::Upper => text.chars().flat_map(char::to_uppercase).collect(),
             Case::Lower => text.chars().flat_map(char::to_lowercase).collect(),
@@ -32,23 +32,33 @@ fn titled(letter: char) -> String {
 }
 
 /// Without ASCII blanks around it, and without NULs at the end.
-pub(super) fn stripped(text: &str) -> &str {
+pub(in crate::filters) fn stripped(text: &str) -> &str {
     let blank = |character: char| matches!(character, ' ' | '\t'..='\r');
     text.trim_start_matches(blank).trim_end_matches(|character| blank(character) || character == '\0')
 }
 
 /// Empty parts at the end are left out; one blank as separator splits at runs of blanks.
-pub(super) fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
-    let mut parts: Vec<&str> = match separator {
-        " " => text
-            .split(|character: char| matches!(character, ' ' | '\t'..='\r' | '\0'))
-            .filter(|part| !part.is_empty())
-            .collect(),
-        "" => text.char_indices().map(|(at, character)| &text[at..at + character.len_utf8()]).collect(),
-        separator => text.split(separator).collect(),
-    };
+pub(in crate::filters) fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
+    let mut parts = split_all(text, separator);
     while parts.last().is_some_and(|part| part.is_empty()) {
         parts.pop();
     }
     parts
+}
+
+/// As [`split`], with the empty parts at the end (`split(separator, -1)`).
+pub(in crate::filters) fn split_all<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
+    let blank = |character: char| matches!(character, ' ' | '\t'..='\r' | '\0');
+    match separator {
+        _ if text.is_empty() => Vec::new(),
+        " " => {
+            let mut parts: Vec<&str> = text.split(blank).filter(|part| !part.is_empty()).collect();
+            if text.ends_with(blank) {
+                parts.push("");
+            }
+            parts
+        }
+        "" => text.char_indices().map(|(at, character)| &text[at..at + character.len_utf8()]).chain([""]).collect(),
+        separator => text.split(separator).collect(),
+    }
 }

@@ -1,0 +1,347 @@
+//! Filter `kv`: keys and values in a text.
+
+use hashbrown::HashSet;
+use tailrace_common::{Event, FieldPath, Object, Str, Value};
+use tailrace_grok::Scratch;
+
+use crate::options::{Invalid, Options, shared};
+use crate::plan::template::{Template, TemplateError};
+use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
+
+mod class;
+mod clean;
+mod scan;
+
+use clean::Cleaning;
+use scan::{Scanner, TimedOut};
+
+pub(in crate::filters) const DEFINITION: FilterDefinition = FilterDefinition {
+    name: "kv",
+    summary: "Finds keys and values in a text, such as 'user=bob took=5ms'.",
+    example: "filter { kv { source => \"message\" field_split => \"&?\" target => \"query\" } }",
+    build,
+};
+
+/// Values are searched for keys and values of their own so many levels deep.
+const DEPTH_LIMIT: usize = 64;
+
+fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
+    let source = options.field("source").unwrap_or_else(|| FieldPath::field("message"));
+    let target = options.field("target");
+    let scanner = Scanner::read(&mut options);
+    let templates = |texts: Vec<String>| texts.iter().map(|text| Template::parse(text)).collect();
+    let include = templates(options.strings("include_keys"));
+    let exclude = templates(options.strings("exclude_keys"));
+    let prefix = options.template("prefix").filter(|prefix| prefix.as_constant().is_none_or(|text| !text.is_empty()));
+    let default_keys = options.hash("default_keys");
+    let key = Cleaning::read(&mut options, ["trim_key", "remove_char_key", "transform_key"]);
+    let value = Cleaning::read(&mut options, ["trim_value", "remove_char_value", "transform_value"]);
+    let flags = Flags {
+        duplicates: options.boolean("allow_duplicate_values", true),
+        empty: options.boolean("allow_empty_values", false),
+        recursive: options.boolean("recursive", false),
+    };
+    let tag_on_timeout = options.string("tag_on_timeout").unwrap_or_else(|| "_kv_filter_timeout".into());
+    let tags = if options.is_set("tag_on_failure") {
+        options.strings("tag_on_failure")
+    } else {
+        options.raw("tag_on_failure");
+        vec!["_kv_filter_error".into()]
+    };
+    // ECS changes no names here; Logstash only logs a hint about `target`.
+    options.ecs();
+    options.finish()?;
+    let default_keys = default_keys.into_iter().map(|(key, value)| (shared(&key), value)).collect();
+    let scanner = scanner.ok_or(Invalid)?;
+    Ok(Box::new(Kv {
+        source,
+        target,
+        scanner,
+        include,
+        exclude,
+        prefix,
+        default_keys,
+        key,
+        value,
+        flags,
+        tag_on_timeout,
+        tags,
+    }))
+}
+
+struct Kv {
+    source: FieldPath,
+    target: Option<FieldPath>,
+    scanner: Scanner,
+    /// Only these keys are taken, unless there are none.
+    include: Vec<Template>,
+    exclude: Vec<Template>,
+    prefix: Option<Template>,
+    default_keys: Vec<(Str, Value)>,
+    key: Cleaning,
+    value: Cleaning,
+    flags: Flags,
+    tag_on_timeout: String,
+    tags: Vec<String>,
+}
+
+struct Flags {
+    /// Whether a value may stand twice under its key.
+    duplicates: bool,
+    /// Whether a key without a value is taken.
+    empty: bool,
+    /// Whether values are searched for keys and values.
+    recursive: bool,
+}
+
+/// Why a text could not be taken apart.
+enum Failed {
+    TimedOut,
+    /// A template or a key is malformed, or values lie too deep in one another.
+    Malformed,
+}
+
+impl From<TimedOut> for Failed {
+    fn from(_: TimedOut) -> Failed {
+        Failed::TimedOut
+    }
+}
+
+impl From<TemplateError> for Failed {
+    fn from(_: TemplateError) -> Failed {
+        Failed::Malformed
+    }
+}
+
+/// What is the same for all texts of an event.
+struct Filled {
+    include: Vec<Str>,
+    exclude: Vec<Str>,
+    prefix: Option<Str>,
+}
+
+/// Keys and values found so far.
+#[derive(Default)]
+struct Found {
+    pairs: Object,
+    /// Keys with their values, where no value may stand twice.
+    seen: HashSet<(Str, Str), foldhash::fast::RandomState>,
+}
+
+impl Filter for Kv {
+    fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
+        let outcome = self.found(event, context.scratch).and_then(|pairs| {
+            let any = !pairs.is_empty();
+            self.store(pairs, event).map(|()| any)
+        });
+        match outcome {
+            Ok(true) => context.matched(event),
+            Ok(false) => {}
+            Err(Failed::TimedOut) => context.failed(event, &[&self.tag_on_timeout]),
+            Err(Failed::Malformed) => context.failed(event, &self.tags),
+        }
+    }
+}
+
+impl Kv {
+    /// The pairs of the source, with defaults for the keys that are not there.
+    fn found(&self, event: &Event, scratch: &mut Scratch) -> Result<Object, Failed> {
+        let texts = match event.get(&self.source) {
+            Some(Value::Array(values)) => values.as_slice(),
+            Some(single @ Value::String(_)) => std::slice::from_ref(single),
+            _ => &[],
+        };
+        let mut found = Found::default();
+        let mut filled = None;
+        for text in texts {
+            let Value::String(text) = text else { continue };
+            if filled.is_none() {
+                filled = Some(self.filled(event)?);
+            }
+            if let Some(filled) = &filled {
+                self.search(text, filled, &mut found, scratch, 0)?;
+            }
+        }
+        if self.default_keys.is_empty() {
+            return Ok(found.pairs);
+        }
+        let mut all: Object = self.default_keys.iter().cloned().collect();
+        all.extend(found.pairs);
+        Ok(all)
+    }
+
+    fn filled(&self, event: &Event) -> Result<Filled, Failed> {
+        let render = |templates: &[Template]| -> Result<Vec<Str>, TemplateError> {
+            templates.iter().map(|template| template.render(event)).collect()
+        };
+        Ok(Filled {
+            include: render(&self.include)?,
+            exclude: render(&self.exclude)?,
+            prefix: self.prefix.as_ref().map(|prefix| prefix.render(event)).transpose()?,
+        })
+    }
+
+    fn search(
+        &self,
+        text: &Str,
+        filled: &Filled,
+        found: &mut Found,
+        scratch: &mut Scratch,
+        depth: usize,
+    ) -> Result<(), Failed> {
+        if depth == DEPTH_LIMIT {
+            return Err(Failed::Malformed);
+        }
+        // Both the search and what comes of a find need the scratch space; only a recursive search keeps its finds.
+        let mut nested = Vec::new();
+        let mut cleaning = Scratch::default();
+        self.scanner.scan::<Failed>(text, scratch, |pair| {
+            let value = match pair.value {
+                Some(range) => slice(text, range),
+                None if self.flags.empty => Str::new(),
+                None => return Ok(()),
+            };
+            let key = self.key.of(slice(text, pair.key), &mut cleaning)?;
+            if !filled.include.is_empty() && !filled.include.contains(&key) || filled.exclude.contains(&key) {
+                return Ok(());
+            }
+            let key = match &filled.prefix {
+                Some(prefix) => Str::from(format!("{prefix}{key}")),
+                None => key,
+            };
+            let value = self.value.of(value, &mut cleaning)?;
+            if self.flags.recursive {
+                nested.push((key, value));
+            } else {
+                self.add(key, &value, None, found);
+            }
+            Ok(())
+        })?;
+        for (key, value) in nested {
+            let mut inner = Found::default();
+            self.search(&value, filled, &mut inner, scratch, depth + 1)?;
+            let inner = (!inner.pairs.is_empty()).then_some(inner.pairs);
+            self.add(key, &value, inner, found);
+        }
+        Ok(())
+    }
+
+    /// Takes a value, or the pairs found in it; a key that is there already collects its values in a list.
+    fn add(&self, key: Str, text: &Str, inner: Option<Object>, found: &mut Found) {
+        if !self.flags.duplicates {
+            let stands = match found.pairs.get(&key) {
+                None => false,
+                // Ruby looks for the one in the other.
+                Some(Value::String(held)) => held.contains(text.as_str()),
+                Some(Value::Object(held)) => held.contains(text),
+                Some(_) => found.seen.contains(&(key.clone(), text.clone())),
+            };
+            if stands {
+                return;
+            }
+            if inner.is_none() {
+                found.seen.insert((key.clone(), text.clone()));
+            }
+        }
+        let value = inner.map_or_else(|| Value::String(text.clone()), Value::Object);
+        match found.pairs.get_mut(&key) {
+            None => drop(found.pairs.insert(key, value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(held) => *held = Value::Array(vec![std::mem::take(held), value]),
+        }
+    }
+
+    fn store(&self, pairs: Object, event: &mut Event) -> Result<(), Failed> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        if let Some(target) = &self.target {
+            return event.set(target, pairs).map_err(|_| Failed::Malformed);
+        }
+        for (key, value) in pairs {
+            set(event, key, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets a field that is called by a key; keys are field references.
+fn set(event: &mut Event, key: Str, value: Value) -> Result<(), Failed> {
+    if key.contains(['[', ']', '@']) {
+        let path = FieldPath::parse(&key).map_err(|_| Failed::Malformed)?;
+        return event.set(&path, value).map_err(|_| Failed::Malformed);
+    }
+    event.fields_mut().insert(key, value);
+    Ok(())
+}
+
+fn slice(text: &Str, range: std::ops::Range<usize>) -> Str {
+    text.try_slice(range).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::filters::testing::{check, run, run_with};
+
+    #[test]
+    fn keys_are_references_and_one_that_is_none_ends_the_setting() {
+        for (event, expected) in [
+            (r#"{"message":"[o][p]=1 q=2"}"#, r#"{"message":"[o][p]=1 q=2","o":{"p":"1"},"q":"2"}"#),
+            (r#"{"message":"a=1 b[=2 c=3"}"#, r#"{"message":"a=1 b[=2 c=3","a":"1","tags":["_kv_filter_error"]}"#),
+            (
+                r#"{"message":"a=1 @timestamp=2"}"#,
+                r#"{"message":"a=1 @timestamp=2","a":"1","tags":["_kv_filter_error"]}"#,
+            ),
+        ] {
+            check("kv { }", event, &[expected]);
+        }
+        check("kv { target => \"kv\" }", r#"{"message":"b[=2"}"#, &[r#"{"message":"b[=2","kv":{"b[":"2"}}"#]);
+    }
+
+    #[test]
+    fn no_value_twice_means_none_in_another() {
+        let config = "kv { allow_duplicate_values => false remove_field => \"message\" }";
+        check(config, r#"{"message":"a=12 a=1 a=3 a=3 a=1"}"#, &[r#"{"a":["12","3","1"]}"#]);
+    }
+
+    #[test]
+    fn values_in_values() {
+        let config = "kv { recursive => true remove_field => \"message\" }";
+        check(config, r#"{"message":"a=\"b=1 c='d=2'\" e=f"}"#, &[r#"{"a":{"b":"1","c":{"d":"2"}},"e":"f"}"#]);
+        let deep = "a=".repeat(10_000);
+        let got = run(config, &[&format!("{{\"message\":\"{deep}\"}}")]).concat();
+        assert!(got.contains("_kv_filter_error"), "{}", &got[..100]);
+    }
+
+    #[test]
+    fn escaped_separators_are_part_of_the_key_and_the_value() {
+        check(
+            "kv { remove_field => \"message\" }",
+            r#"{"message":"a\\ b=c\\ d e=\"f\\\"g\" h=1"}"#,
+            &[r#"{"a\\ b":"c\\ d","e":"f\\\"g","h":"1"}"#],
+        );
+    }
+
+    #[test]
+    fn expressions_that_take_too_long_are_tagged() {
+        let text = format!("{}!", "a".repeat(40_000));
+        let config =
+            "kv { timeout_millis => 1 field_split_pattern => \"(a|aa)+\\1$\" value_split_pattern => \"(a+)+\\1=\" }";
+        let got = run(config, &[&format!("{{\"message\":\"{text}=\"}}")]).concat();
+        assert!(got.contains("_kv_filter_timeout"), "{}", &got[got.len() - 200..]);
+    }
+
+    #[test]
+    fn broken_options_are_found_at_load() {
+        for options in [
+            "value_split => \"\"",
+            "field_split => \"\"",
+            "field_split_pattern => \"(\"",
+            "trim_key => \"\"",
+            "transform_key => \"reverse\"",
+            "timeout => 5",
+        ] {
+            assert!(run_with("v8", &format!("kv {{ {options} }}"), &[]).is_err(), "{options}");
+        }
+    }
+}
