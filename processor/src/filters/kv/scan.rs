@@ -132,7 +132,7 @@ fn until_class(class: &str) -> String {
 }
 
 fn until_pattern(pattern: &str) -> String {
-    format!("((?:\\\\.|(?!{pattern}).)+)")
+    format!("((?:(?!{pattern})(?:\\\\.|.))+)")
 }
 
 /// Separators that are single ASCII characters.
