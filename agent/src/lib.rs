@@ -9,6 +9,7 @@ pub mod engine;
 pub mod enrich;
 pub mod output;
 pub mod pipeline;
+pub mod processors;
 pub mod registry;
 pub mod run;
 pub mod tail;

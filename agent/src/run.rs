@@ -6,9 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::document::{Codec, DocumentSettings, Documents, Identity, Precision};
+use crate::document::{DocumentSettings, Documents, Identity};
 use crate::engine::{Drained, Engine, EngineError, EngineHandle, EngineOptions};
-use crate::enrich::Chain;
 use crate::output::{OutputError, OutputStats, Sender};
 use crate::pipeline::channel;
 
@@ -61,10 +60,10 @@ impl Running {
         let identity = Identity::load(config.name.clone(), &config.data).map_err(data)?;
         let settings = DocumentSettings {
             identity,
-            processors: Chain::default(),
-            precision: Precision::Milliseconds,
+            processors: config.processors.clone(),
+            precision: config.precision,
             ids: config.document_ids,
-            codec: Codec::Json,
+            codec: config.codec.clone(),
         };
         let documents = Documents::new(settings, config.inputs.clone());
         let (outlet, batches) = channel();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tailrace_common::yaml::{Kind, Node, Scalar};
-use tailrace_common::{Object, Value};
+use tailrace_common::Object;
+use tailrace_common::yaml::Kind;
 
-use super::load::fields;
 use super::parsers;
 use super::section::Section;
+use super::value::fields;
 use crate::decode::{LineTerminator, Pattern, TextEncoding};
 use crate::document::{Decor, Format};
 use crate::tail::settings::{CloseSettings, Compression, InputKind, InputSettings};
@@ -177,7 +177,7 @@ fn size(section: &Section<'_>, key: &'static str, default: usize) -> usize {
 
 fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Decor {
     let mut added = Object::new();
-    let own = (fields(section), section.boolean("fields_under_root", false));
+    let own = (fields(section, "fields"), section.boolean("fields_under_root", false));
     for (fields, under_root) in [(common.fields.clone(), common.under_root), own] {
         if fields.is_empty() {
             continue;
@@ -190,10 +190,6 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
             .text(key)
             .and_then(|text| Format::parse(text).map_err(|error| section.error(key, error.to_string(), None)).ok())
     };
-    if section.is_set("processors") {
-        section.get("processors");
-        section.error("processors", "'processors' are not supported", Some("do it in the processor's pipeline".into()));
-    }
     Decor {
         added,
         tags: common.tags.iter().cloned().chain(section.texts("tags")).collect(),
@@ -201,23 +197,7 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
         index: format("index"),
         keep_null: section.boolean("keep_null", false),
         disable_host: section.section("publisher_pipeline").boolean("disable_host", false),
+        processors: crate::processors::read(section),
         ..Decor::plain(Arc::new(settings))
-    }
-}
-
-/// A value of the configuration as it stands in a document.
-pub(super) fn value(node: &Node) -> Value {
-    match &node.kind {
-        Kind::List(items) => Value::Array(items.iter().map(value).collect()),
-        Kind::Map(entries) => {
-            Value::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect())
-        }
-        Kind::Scalar { text, .. } => match node.scalar() {
-            Some(Scalar::Null) | None => Value::Null,
-            Some(Scalar::Bool(flag)) => Value::Bool(flag),
-            Some(Scalar::Int(number)) => Value::Int(number),
-            Some(Scalar::Float(number)) => Value::Float(number),
-            Some(Scalar::Text(_)) => Value::from(text.as_str()),
-        },
     }
 }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tailrace_common::Object;
 use tailrace_common::yaml::{self, Key, Kind, Node, Position};
 
 use super::section::{Report, Section};
-use super::{Config, Finding, inputs, outputs};
+use super::value::fields;
+use super::{Config, Finding, codec, inputs, outputs};
+use crate::document::Precision;
 
 /// What the command line says over the files.
 #[derive(Clone, Debug, Default)]
@@ -179,14 +180,11 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     root.ignore(&ELASTIC_ONLY);
     root.ignore(&["http", "max_procs", "strict", "management", "publisher_pipeline", "keystore", "gc_percent"]);
     let common = inputs::Common {
-        fields: fields(&root),
+        fields: fields(&root, "fields"),
         under_root: root.boolean("fields_under_root", false),
         tags: root.texts("tags"),
     };
-    if root.is_set("processors") {
-        root.get("processors");
-        root.error("processors", "'processors' are not supported", Some("do it in the processor's pipeline".into()));
-    }
+    let processors = crate::processors::read(&root);
     let filebeat = root.section("filebeat");
     let inputs = inputs::read(&filebeat, &common);
     let registry = filebeat.section("registry");
@@ -221,13 +219,23 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let memory_limit = memory.bytes("bytes").and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(16 << 20);
     let document_ids = root.section("document_id").boolean("enabled", true);
     let name = root.text("name").map(str::to_string).unwrap_or_else(host_name);
+    let precisions = [
+        ("millisecond", Precision::Milliseconds),
+        ("microsecond", Precision::Microseconds),
+        ("nanosecond", Precision::Nanoseconds),
+    ];
+    let precision = root.section("timestamp").choice("precision", &precisions, Precision::Milliseconds);
+    let codec = codec::read(whole, report);
     let output = outputs::read(&root)?;
     let (registry_flush, registry_permissions) = (flush, permissions.unwrap_or(0o600));
     Some(Config {
         name,
         data,
         inputs,
+        processors,
         output,
+        codec,
+        precision,
         registry_flush,
         registry_permissions,
         shutdown_timeout: shutdown,
@@ -236,15 +244,6 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         document_ids,
         notices: Vec::new(),
     })
-}
-
-/// `fields` as they stand in a document.
-pub(super) fn fields(section: &Section<'_>) -> Object {
-    section
-        .get("fields")
-        .and_then(Node::as_map)
-        .map(|entries| entries.iter().map(|(key, value)| (key.text.clone(), inputs::value(value))).collect())
-        .unwrap_or_default()
 }
 
 fn host_name() -> String {

@@ -1,19 +1,24 @@
 //! filebeat.yml: read with the place of every key, checked whole, compiled.
 
+mod codec;
 mod inputs;
 mod load;
 mod outputs;
 mod parsers;
-mod section;
+pub(crate) mod section;
+pub(crate) mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use parsers::syslog_settings;
+
 pub use load::{ConfigError, Overrides, from_text, load};
 pub use section::Finding;
 
-use crate::document::Decor;
+use crate::document::{Codec, Decor, Precision};
 use crate::output::OutputSettings;
+use crate::processors::Chain;
 
 /// A configuration, ready to run.
 #[derive(Debug)]
@@ -24,8 +29,14 @@ pub struct Config {
     pub data: PathBuf,
     /// Inputs that are enabled.
     pub inputs: Vec<Decor>,
+    /// `processors` of all inputs.
+    pub processors: Chain,
     /// `output.*`
     pub output: OutputSettings,
+    /// `codec` of the output.
+    pub codec: Codec,
+    /// `timestamp.precision`
+    pub precision: Precision,
     /// `filebeat.registry.flush`
     pub registry_flush: Duration,
     /// `filebeat.registry.file_permissions`

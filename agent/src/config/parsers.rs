@@ -7,6 +7,7 @@ use super::inputs::patterns;
 use super::section::Section;
 use crate::decode::Pattern;
 use crate::decode::ndjson::NdjsonSettings;
+use crate::decode::syslog::{SyslogFormat, SyslogSettings, Zone, named_zone};
 use crate::tail::settings::{
     ContainerFormat, ContainerSettings, InputKind, MultilineKind, MultilineMatch, MultilineSettings, Parser,
     StreamChoice,
@@ -35,11 +36,7 @@ fn one(item: &Section<'_>) -> Option<Parser> {
         "multiline" => multiline(&item.section("multiline")).map(Parser::Multiline),
         "ndjson" => Some(Parser::Ndjson(Arc::new(ndjson(&item.section("ndjson"), false)))),
         "include_message" => Some(Parser::IncludeMessage(patterns(&item.section("include_message"), "patterns"))),
-        "syslog" => {
-            let syslog = item.section("syslog");
-            syslog.ignore(&["format", "timezone", "log_errors", "add_error_key"]);
-            Some(Parser::Syslog(Arc::default()))
-        }
+        "syslog" => Some(Parser::Syslog(Arc::new(syslog_settings(&item.section("syslog"))))),
         _ => {
             item.ignore(&["container", "multiline", "ndjson", "include_message", "syslog"]);
             None
@@ -129,5 +126,30 @@ fn ndjson(section: &Section<'_>, old: bool) -> NdjsonSettings {
         message_key: section.text("message_key").unwrap_or_default().to_string(),
         document_id: section.text("document_id").unwrap_or_default().to_string(),
         ignore_decoding_error: section.boolean("ignore_decoding_error", false),
+    }
+}
+
+/// `syslog`, the parser and the processor.
+pub(crate) fn syslog_settings(section: &Section<'_>) -> SyslogSettings {
+    let formats =
+        [("auto", SyslogFormat::Auto), ("rfc3164", SyslogFormat::Rfc3164), ("rfc5424", SyslogFormat::Rfc5424)];
+    let timezone = match section.text("timezone") {
+        None | Some("Local") => Zone::Local,
+        Some(name) => {
+            if named_zone(name).is_none() {
+                section.error(
+                    "timezone",
+                    format!("'{name}' is no time zone"),
+                    Some("for example: Asia/Shanghai, or +08:00".into()),
+                );
+            }
+            Zone::Named(name.to_owned())
+        }
+    };
+    SyslogSettings {
+        format: section.choice("format", &formats, SyslogFormat::Auto),
+        timezone,
+        log_errors: section.boolean("log_errors", false),
+        add_error_key: section.boolean("add_error_key", true),
     }
 }

@@ -1,11 +1,13 @@
 //! Reading the parts of a configuration: typed values, and what nobody asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tailrace_common::nearest::nearest;
 use tailrace_common::yaml::{Kind, Node, Position};
+
+use crate::decode::Pattern;
 
 /// What is wrong or worth saying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,34 +24,35 @@ pub struct Finding {
 
 /// Collects findings.
 #[derive(Debug, Default)]
-pub(super) struct Report(RefCell<Vec<Finding>>);
+pub(crate) struct Report(RefCell<Vec<Finding>>);
 
 impl Report {
-    pub(super) fn error(&self, position: Position, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn error(&self, position: Position, message: impl Into<String>, hint: Option<String>) {
         self.0.borrow_mut().push(Finding { position, message: message.into(), hint, is_error: true });
     }
 
-    pub(super) fn notice(&self, position: Position, message: impl Into<String>) {
+    pub(crate) fn notice(&self, position: Position, message: impl Into<String>) {
         self.0.borrow_mut().push(Finding { position, message: message.into(), hint: None, is_error: false });
     }
 
-    pub(super) fn into_findings(self) -> Vec<Finding> {
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
         self.0.into_inner()
     }
 }
 
 /// A map of the configuration. When it is dropped, keys that nobody asked for are reported.
-pub(super) struct Section<'n> {
+pub(crate) struct Section<'n> {
     node: Option<&'n Node>,
     path: String,
     position: Position,
     known: RefCell<Vec<&'static str>>,
+    lenient: Cell<bool>,
     report: &'n Report,
 }
 
 impl<'n> Section<'n> {
     /// The map at `path`; what is no map is reported.
-    pub(super) fn new(node: Option<&'n Node>, path: String, position: Position, report: &'n Report) -> Section<'n> {
+    pub(crate) fn new(node: Option<&'n Node>, path: String, position: Position, report: &'n Report) -> Section<'n> {
         let usable = node.filter(|node| {
             let wrong = node.as_map().is_none() && !node.is_null();
             if wrong {
@@ -57,40 +60,40 @@ impl<'n> Section<'n> {
             }
             !wrong
         });
-        Section { node: usable, path, position, known: RefCell::default(), report }
+        Section { node: usable, path, position, known: RefCell::default(), lenient: Cell::new(false), report }
     }
 
-    pub(super) fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         self.node.map_or(self.position, |node| node.position)
     }
 
-    pub(super) fn report(&self) -> &'n Report {
+    pub(crate) fn report(&self) -> &'n Report {
         self.report
     }
 
     /// The full name of a key.
-    pub(super) fn name(&self, key: &str) -> String {
+    pub(crate) fn name(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
     }
 
     /// The value of a key; null counts as not set.
-    pub(super) fn get(&self, key: &'static str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, key: &'static str) -> Option<&'n Node> {
         self.known.borrow_mut().push(key);
         self.node?.get(key).filter(|node| !node.is_null())
     }
 
     /// The map under a key.
-    pub(super) fn section(&self, key: &'static str) -> Section<'n> {
+    pub(crate) fn section(&self, key: &'static str) -> Section<'n> {
         let node = self.get(key);
         Section::new(node, self.name(key), self.position(), self.report)
     }
 
-    pub(super) fn is_set(&self, key: &str) -> bool {
+    pub(crate) fn is_set(&self, key: &str) -> bool {
         self.node.and_then(|node| node.get(key)).is_some_and(|node| !node.is_null())
     }
 
     /// The keys that the map has.
-    pub(super) fn keys(&self) -> Vec<&'n str> {
+    pub(crate) fn keys(&self) -> Vec<&'n str> {
         self.node
             .and_then(Node::as_map)
             .map_or_else(Vec::new, |entries| entries.iter().map(|(key, _)| key.text.as_str()).collect())
@@ -109,34 +112,34 @@ impl<'n> Section<'n> {
         value
     }
 
-    pub(super) fn text(&self, key: &'static str) -> Option<&'n str> {
+    pub(crate) fn text(&self, key: &'static str) -> Option<&'n str> {
         self.read(key, "text", Node::as_text)
     }
 
-    pub(super) fn path(&self, key: &'static str) -> Option<PathBuf> {
+    pub(crate) fn path(&self, key: &'static str) -> Option<PathBuf> {
         self.text(key).map(PathBuf::from)
     }
 
-    pub(super) fn boolean(&self, key: &'static str, default: bool) -> bool {
+    pub(crate) fn boolean(&self, key: &'static str, default: bool) -> bool {
         self.read(key, "true or false", Node::as_bool).unwrap_or(default)
     }
 
-    pub(super) fn number(&self, key: &'static str) -> Option<u64> {
+    pub(crate) fn number(&self, key: &'static str) -> Option<u64> {
         self.read(key, "a whole number", |node| node.as_i64().and_then(|number| u64::try_from(number).ok()))
     }
 
     /// `5s`, `1h30m`, or a number of seconds.
-    pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
+    pub(crate) fn duration(&self, key: &'static str) -> Option<Duration> {
         self.read(key, "a time such as '5s' or '1h30m'", |node| parse_duration(node.as_text()?))
     }
 
     /// `10MiB`, or a number of bytes.
-    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+    pub(crate) fn bytes(&self, key: &'static str) -> Option<u64> {
         self.read(key, "a size such as '10MiB'", |node| parse_bytes(node.as_text()?))
     }
 
     /// A list of texts; a single text is split at commas.
-    pub(super) fn texts(&self, key: &'static str) -> Vec<String> {
+    pub(crate) fn texts(&self, key: &'static str) -> Vec<String> {
         let read = |node: &Node| match &node.kind {
             Kind::List(items) => items.iter().map(|item| item.as_text().map(str::to_string)).collect(),
             _ => node.as_text().map(|text| {
@@ -147,7 +150,7 @@ impl<'n> Section<'n> {
     }
 
     /// One of several words.
-    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
+    pub(crate) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
         let Some(text) = self.text(key) else { return default };
         if let Some((_, value)) = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
             return *value;
@@ -160,20 +163,120 @@ impl<'n> Section<'n> {
     }
 
     /// Reports something about the value of a key.
-    pub(super) fn error(&self, key: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn error(&self, key: &str, message: impl Into<String>, hint: Option<String>) {
         let position = self.node.and_then(|node| node.get(key)).map_or(self.position(), |node| node.position);
         self.report.error(position, message, hint);
     }
 
+    /// Reports something about the map itself.
+    pub(crate) fn fail(&self, message: impl Into<String>, hint: Option<String>) {
+        self.report.error(self.position(), message, hint);
+    }
+
+    /// Says something about the value of a key.
+    pub(crate) fn notice(&self, key: &str, message: impl Into<String>) {
+        let position = self.node.and_then(|node| node.get(key)).map_or(self.position(), |node| node.position);
+        self.report.notice(position, message);
+    }
+
     /// Accepts keys that mean nothing here.
-    pub(super) fn ignore(&self, keys: &[&'static str]) {
+    pub(crate) fn ignore(&self, keys: &[&'static str]) {
         self.known.borrow_mut().extend_from_slice(keys);
     }
+
+    /// Accepts whatever there is, because what is wrong was said already.
+    pub(crate) fn ignore_all(&self) {
+        self.lenient.set(true);
+    }
+
+    /// The full name of the map.
+    pub(crate) fn full_name(&self) -> &str {
+        &self.path
+    }
+
+    /// Reports that a key is missing.
+    pub(crate) fn require(&self, key: &'static str) {
+        if !self.is_set(key) {
+            self.known.borrow_mut().push(key);
+            self.fail(format!("'{}' is missing", self.name(key)), None);
+        }
+    }
+
+    /// The text of a key that must be set.
+    pub(crate) fn required(&self, key: &'static str) -> Option<&'n str> {
+        self.require(key);
+        self.text(key)
+    }
+
+    /// The text of a key, which may be empty: `target: ''`.
+    pub(crate) fn text_or_empty(&self, key: &'static str) -> Option<&'n str> {
+        self.known.borrow_mut().push(key);
+        match self.node?.get(key).map(|node| &node.kind) {
+            Some(Kind::Scalar { text, plain: false }) => Some(text),
+            _ => self.text(key),
+        }
+    }
+
+    /// A whole number that counts something.
+    pub(crate) fn count(&self, key: &'static str) -> Option<usize> {
+        self.number(key).and_then(|number| usize::try_from(number).ok())
+    }
+
+    /// A number.
+    pub(crate) fn float(&self, key: &'static str) -> Option<f64> {
+        self.read(key, "a number", Node::as_f64)
+    }
+
+    /// A list of texts, or one text as it is.
+    pub(crate) fn raw_texts(&self, key: &'static str) -> Vec<String> {
+        let read = |node: &Node| match &node.kind {
+            Kind::List(items) => items.iter().map(|item| item.as_text().map(str::to_string)).collect(),
+            _ => node.as_text().map(|text| vec![text.to_string()]),
+        };
+        self.read(key, "a list of texts", read).unwrap_or_default()
+    }
+
+    /// A list of maps.
+    pub(crate) fn maps(&self, key: &'static str) -> Vec<Section<'n>> {
+        let Some(node) = self.get(key) else { return Vec::new() };
+        let Some(items) = node.as_list() else {
+            self.error(key, format!("'{}' must be a list, this is {}", self.name(key), node.type_name()), None);
+            return Vec::new();
+        };
+        let item = |(number, item): (usize, &'n Node)| {
+            Section::new(Some(item), format!("{}.{number}", self.name(key)), item.position, self.report)
+        };
+        items.iter().enumerate().map(item).collect()
+    }
+
+    /// A regular expression.
+    pub(crate) fn pattern(&self, key: &'static str, required: bool) -> Option<Pattern> {
+        let text = if required { self.required(key)? } else { self.text(key)? };
+        Pattern::new(text).map_err(|error| self.error(key, format!("'{}': {error}", self.name(key)), None)).ok()
+    }
+}
+
+/// The scalars and lists below a map, under their dotted names: what the configuration's reading parted is joined again,
+/// for maps whose keys are fields of events.
+pub(crate) fn fold_dots(node: &Node) -> Vec<(String, &Node)> {
+    let mut folded = Vec::new();
+    let mut open: Vec<(String, &Node)> = vec![(String::new(), node)];
+    while let Some((prefix, node)) = open.pop() {
+        let Some(entries) = node.as_map() else {
+            folded.push((prefix, node));
+            continue;
+        };
+        let dot = if prefix.is_empty() { "" } else { "." };
+        // The last one is taken first: in reverse they come in the order of the text.
+        open.extend(entries.iter().rev().map(|(key, node)| (format!("{prefix}{dot}{}", key.text), node)));
+    }
+    folded.retain(|(name, _)| !name.is_empty());
+    folded
 }
 
 impl Drop for Section<'_> {
     fn drop(&mut self) {
-        let Some(entries) = self.node.and_then(Node::as_map) else { return };
+        let Some(entries) = self.node.and_then(Node::as_map).filter(|_| !self.lenient.get()) else { return };
         let known = self.known.borrow();
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
             let hint =
@@ -184,7 +287,7 @@ impl Drop for Section<'_> {
 }
 
 /// Go's durations: `1h30m`, `1.5s`, `100ms`; a bare number counts seconds.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
         return (0.0..1e10).contains(&seconds).then(|| Duration::from_secs_f64(seconds));
     }
@@ -228,8 +331,20 @@ fn parse_bytes(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
     use super::*;
+
+    /// Reads the root of a YAML text; what was read, and the messages of all that is wrong.
+    pub(crate) fn with_section<T>(yaml: &str, read: impl FnOnce(&Section<'_>) -> T) -> (T, Vec<String>) {
+        let node = tailrace_common::yaml::parse(yaml).unwrap().expand_dots();
+        let report = Report::default();
+        let read = {
+            let root = Section::new(Some(&node), String::new(), node.position, &report);
+            read(&root)
+        };
+        (read, report.into_findings().into_iter().filter(|found| found.is_error).map(|found| found.message).collect())
+    }
 
     #[test]
     fn durations_are_those_of_go() {

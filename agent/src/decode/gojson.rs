@@ -5,7 +5,7 @@
 ///
 /// # Errors
 /// Go's message.
-pub(super) fn first_value(text: &[u8]) -> Result<usize, String> {
+pub(crate) fn first_value(text: &[u8]) -> Result<usize, String> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.blanks();
     if scanner.at == text.len() {

@@ -5,7 +5,7 @@ mod container;
 pub mod cri;
 pub mod docker;
 pub mod encoding;
-mod gojson;
+pub(crate) mod gojson;
 mod multiline;
 pub mod ndjson;
 pub mod pattern;

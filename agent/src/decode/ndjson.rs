@@ -55,6 +55,8 @@ pub(super) fn decode(settings: &Arc<NdjsonSettings>, entry: &mut Entry, text: &m
                 parsed.fields.insert("message", Value::String(Str::default()));
             }
             entry.message = pending::push(text, message.as_bytes());
+            // The text is no longer docker's line.
+            entry.flags.remove(Flags::NEWLINE);
         }
         Err(error) => {
             if !settings.ignore_decoding_error {
@@ -63,9 +65,9 @@ pub(super) fn decode(settings: &Arc<NdjsonSettings>, entry: &mut Entry, text: &m
             if !settings.add_error_key {
                 return;
             }
-            if !settings.message_key.is_empty() && !line.is_empty() {
-                // Docker's line end is part of the text under filestream.
-                let end = if entry.flags.contains(Flags::NEWLINE) { "\n" } else { "" };
+            // Docker's line end is part of the text under filestream.
+            let end = if entry.flags.contains(Flags::NEWLINE) { "\n" } else { "" };
+            if !settings.message_key.is_empty() && !(line.is_empty() && end.is_empty()) {
                 let whole = Str::from(format!("{line}{end}"));
                 parsed.fields.insert(settings.message_key.as_str(), Value::String(whole));
             }
@@ -103,7 +105,7 @@ fn object(line: &str) -> Result<Object, String> {
     let kind = match value {
         Value::Object(mut fields) => {
             for (_, value) in fields.iter_mut() {
-                round_large(value);
+                as_go(value);
             }
             return Ok(fields);
         }
@@ -116,12 +118,16 @@ fn object(line: &str) -> Result<Object, String> {
     Err(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
 }
 
-/// Whole numbers beyond 64 bits are doubles for Filebeat.
-fn round_large(value: &mut Value) {
+/// Doubles are exact up to here.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whole numbers beyond 64 bits are doubles for Filebeat, and doubles without a fraction are printed without one.
+pub(crate) fn as_go(value: &mut Value) {
     match value {
         Value::BigInt(number) => *value = Value::Float(number.to_string().parse().unwrap_or(f64::INFINITY)),
-        Value::Array(items) => items.iter_mut().for_each(round_large),
-        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| round_large(value)),
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < EXACT => *value = Value::Int(*number as i64),
+        Value::Array(items) => items.iter_mut().for_each(as_go),
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| as_go(value)),
         _ => {}
     }
 }

@@ -22,6 +22,11 @@ impl Pattern {
         self.0.is_match(text)
     }
 
+    /// The text with all matches replaced; `$1` and `${name}` stand for groups, as in Go.
+    pub(crate) fn replace_all<'t>(&self, text: &'t [u8], replacement: &[u8]) -> std::borrow::Cow<'t, [u8]> {
+        self.0.replace_all(text, replacement)
+    }
+
     /// Whether any of `patterns` matches.
     pub fn any(patterns: &[Pattern], text: &[u8]) -> bool {
         patterns.iter().any(|pattern| pattern.is_match(text))
@@ -58,9 +63,11 @@ fn translate(text: &str) -> String {
                 out.push(first);
                 1
             }
+            // At the start of a class the first one stands for itself, elsewhere it makes a range that ends with the other.
             '-' if in_class && rest.starts_with("--") => {
-                out.push_str("\\-");
-                1
+                let starts = out.ends_with('[') || out.ends_with("[^");
+                out.push_str(if starts { "\\-" } else { "-\\-" });
+                if starts { 1 } else { 2 }
             }
             other => {
                 out.push(other);

@@ -4,12 +4,13 @@ use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Event, Object, Str, Timestamp, Value};
 
 use super::escape::to_text;
-use super::plain::has_message;
+use super::plain::{has_message, keeps_line_end};
 use super::template::{Template, input_of, metadata};
-use super::{DocumentSettings, Identity, deep_merge};
+use super::{Codec, Decor, DocumentSettings, Identity, deep_merge};
 use crate::decode::ndjson::Parsed;
 use crate::decode::syslog::Syslog;
-use crate::pipeline::{Batch, Entry, Extra, Loss};
+use crate::pipeline::{Batch, Entry, Extra, FileMeta, Loss};
+use crate::processors::Verdict;
 
 /// The event of an entry after all processors; `None` if one of them dropped it.
 pub(super) fn build(template: &Template, batch: &Batch, entry: &Entry, settings: &DocumentSettings) -> Option<Event> {
@@ -26,19 +27,28 @@ pub(super) fn build(template: &Template, batch: &Batch, entry: &Entry, settings:
     }
     keep_timestamp(&mut event, entry.timestamp);
     complete_metadata(&mut event, template, batch, entry, settings);
-    if !decor.processors.run(&mut event, &batch.file) {
+    process(&mut event, decor, settings, &batch.file)?;
+    if keeps_line_end(template, entry) && !matches!(settings.codec, Codec::Format(_)) {
+        remove_line_end(event.fields_mut());
+    }
+    let moment = event.timestamp().unwrap_or(entry.timestamp);
+    event.set_timestamp(settings.precision.cut(moment));
+    Some(event)
+}
+
+/// The processors of the input, who we are, the processors of all inputs; nothing when one of them dropped the event.
+pub(super) fn process(event: &mut Event, decor: &Decor, settings: &DocumentSettings, file: &FileMeta) -> Option<()> {
+    if decor.processors.run(event, file) == Verdict::Drop {
         return None;
     }
     add_identity(event.fields_mut(), settings, decor.disable_host);
-    if !settings.processors.run(&mut event, &batch.file) {
+    if settings.processors.run(event, file) == Verdict::Drop {
         return None;
     }
     if !decor.keep_null {
         remove_nulls(event.fields_mut());
     }
-    let moment = event.timestamp().unwrap_or(entry.timestamp);
-    event.set_timestamp(settings.precision.cut(moment));
-    Some(event)
+    Some(())
 }
 
 /// What the reader of a file sees: time, offset, file, stream, message.
@@ -58,9 +68,11 @@ fn read(template: &Template, batch: &Batch, entry: &Entry) -> Event {
     if let Some(stream) = entry.stream.name() {
         fields.insert("stream", stream);
     }
-    let decoded = entry.extra.as_ref().is_some_and(|extra| !extra.json.is_empty());
-    if has_message(entry) && !(decoded && entry.message.len == 0) {
-        fields.insert("message", to_text(batch.message(entry)));
+    if has_message(template, entry) {
+        let message = to_text(batch.message(entry));
+        // Processors see docker's line end, as Filebeat's do; what is written in the end has none.
+        let message = if keeps_line_end(template, entry) { format!("{message}\n").into() } else { message };
+        fields.insert("message", message);
     }
     Event::bare(fields)
 }
@@ -192,7 +204,7 @@ pub(crate) fn expand(keys: Object) -> Object {
     expanded
 }
 
-fn syslog_fields(syslog: &Syslog) -> Object {
+pub(crate) fn syslog_fields(syslog: &Syslog) -> Object {
     let mut fields = Object::new();
     if let Some(priority) = syslog.priority {
         fields.insert("priority", i64::from(priority));
@@ -247,10 +259,14 @@ fn complete_metadata(
     entry: &Entry,
     settings: &DocumentSettings,
 ) {
-    // `index` and `pipeline` may name fields that are added only later, such as `agent.version`.
-    let mut named = event.clone();
-    add_identity(named.fields_mut(), settings, template.decor.disable_host);
-    let mut metadata = metadata(&template.decor, &named);
+    let mut metadata = if template.decor.pipeline.is_some() || template.decor.index.is_some() {
+        // They may name fields that are added only later, such as `agent.version`.
+        let mut named = event.clone();
+        add_identity(named.fields_mut(), settings, template.decor.disable_host);
+        metadata(&template.decor, &named)
+    } else {
+        Identity::metadata()
+    };
     deep_merge(&mut metadata, std::mem::take(event.metadata_mut()), true);
     if settings.ids && !metadata.contains("_id") {
         metadata.insert("_id", batch.file.event_id(entry, &batch.text).as_str());
@@ -265,6 +281,15 @@ fn add_identity(fields: &mut Object, settings: &DocumentSettings, disable_host: 
     let named = fields.get("host").and_then(Value::as_object).is_some_and(|host| host.contains("name"));
     if !disable_host && !named {
         deep_merge(fields, [("host", settings.identity.host())].into_iter().collect(), true);
+    }
+}
+
+/// Takes docker's line end off the message.
+fn remove_line_end(fields: &mut Object) {
+    if let Some(Value::String(message)) = fields.get_mut("message")
+        && let Some(without) = message.strip_suffix("\n")
+    {
+        *message = without.to_owned().into();
     }
 }
 

@@ -18,12 +18,14 @@ use tailrace_common::{Event, Object, Timestamp, json};
 pub use format::{Format, FormatError, Reference};
 pub use identity::{COMPATIBLE_VERSION, ECS_VERSION, Identity};
 
-pub(crate) use format::{Fields, path_of};
+pub(crate) use escape::to_text;
+pub(crate) use event::{expand, syslog_fields, write_keys};
+pub(crate) use format::{Fields, path_of, text_of};
 pub(crate) use identity::deep_merge;
 pub(crate) use template::PlainView;
 
-use crate::enrich::Chain;
-use crate::pipeline::Batch;
+use crate::pipeline::{Batch, Entry};
+use crate::processors::Chain;
 use crate::tail::settings::InputSettings;
 use template::Templates;
 
@@ -173,11 +175,17 @@ impl Documents {
     /// Writes every entry's document in order. Entries that processors drop are left out.
     pub(crate) fn write(&mut self, batch: &Batch, mut send: impl FnMut(&Outgoing<'_>)) {
         let template = self.templates.of(&batch.file, &self.settings);
+        if template.dropped && batch.entries.iter().all(Entry::is_plain) {
+            return;
+        }
         let straight = template.straight && matches!(self.settings.codec, Codec::Json | Codec::Source);
         let mut clock = plain::SecondCache::default();
         for entry in &batch.entries {
             self.buffer.clear();
             if straight && entry.is_plain() {
+                if template.dropped {
+                    continue;
+                }
                 plain::write(template, batch, entry, &self.settings, &mut clock, &mut self.buffer);
                 let view = View::Plain(PlainView { template, batch, entry });
                 send(&Outgoing { bytes: &self.buffer, timestamp: entry.timestamp, view });

@@ -6,6 +6,7 @@ use super::escape::write_text;
 use super::template::Template;
 use super::{Codec, DocumentSettings, Precision};
 use crate::pipeline::{Batch, Entry, Flags};
+use crate::tail::settings::InputKind;
 
 /// The text of the second of the entry before: consecutive lines mostly share it.
 #[derive(Default)]
@@ -64,7 +65,7 @@ pub(super) fn write(
         out.extend_from_slice(stream.as_bytes());
         out.push(b'"');
     }
-    if has_message(entry) {
+    if has_message(template, entry) {
         out.extend_from_slice(b",\"message\":");
         write_text(message, out);
     }
@@ -83,7 +84,13 @@ fn write_flags(flags: Flags, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"]");
 }
 
-/// An empty line of CRI makes a document without `message`, docker's one with an empty message, as with Filebeat.
-pub(super) fn has_message(entry: &Entry) -> bool {
-    entry.message.len > 0 || entry.flags.contains(Flags::NEWLINE)
+/// An empty line of CRI makes a document without `message`. Docker's has a line end in it, which filestream keeps, so that
+/// its document has an empty message; the older inputs take it away.
+pub(super) fn has_message(template: &Template, entry: &Entry) -> bool {
+    entry.message.len > 0 || keeps_line_end(template, entry)
+}
+
+/// Whether the entry is a docker line of filestream, with the line end in its text.
+pub(super) fn keeps_line_end(template: &Template, entry: &Entry) -> bool {
+    template.decor.input.kind == InputKind::Filestream && entry.flags.contains(Flags::NEWLINE)
 }

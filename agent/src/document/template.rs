@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tailrace_common::{Event, Object, Value, json};
 
 use super::escape::to_text;
+use super::event::process;
 use super::format::{Fields, Reference, text_of};
 use super::{Codec, Decor, DocumentSettings, Identity, deep_merge};
 use crate::pipeline::{Batch, Entry, FileMeta};
@@ -30,6 +32,8 @@ pub(crate) struct Template {
     pub(super) fixed: Event,
     /// Whether plain entries can be written from the parts below.
     pub(super) straight: bool,
+    /// Whether processors drop all plain entries of the file; only where they are written straight.
+    pub(super) dropped: bool,
     /// Behind the timestamp, up to the id's text or, without ids, the end of `@metadata`.
     pub(super) after_time: Vec<u8>,
     /// Behind `@metadata`, up to the offset.
@@ -41,21 +45,25 @@ pub(crate) struct Template {
 impl Template {
     fn new(file: &Arc<FileMeta>, decor: &Arc<Decor>, settings: &DocumentSettings) -> Template {
         let log_file = log_file(file);
-        let fixed = fixed(decor, settings, &log_file);
+        let mut fixed = fixed(decor, settings, &log_file);
         let added_plainly = !decor.added.keys().any(|name| FILLED.contains(&name.as_str()) || name == "agent");
         let formats = [&decor.pipeline, &decor.index];
         let formats_fixed = formats.into_iter().flatten().all(super::Format::is_per_file);
-        let straight = decor.processors.is_empty()
-            && settings.processors.is_empty()
+        let straight = decor.processors.is_per_file()
+            && settings.processors.is_per_file()
             && added_plainly
             && formats_fixed
             && !reads_stream(decor);
+        // Processors that do the same to all lines do it once, here.
+        let processed = !(decor.processors.is_empty() && settings.processors.is_empty());
+        let dropped = straight && processed && process(&mut fixed, decor, settings, file).is_none();
         let mut template = Template {
             file: file.clone(),
             decor: decor.clone(),
             log_file,
             fixed,
             straight,
+            dropped,
             after_time: Vec::new(),
             before_offset: Vec::new(),
             after_offset: Vec::new(),
@@ -80,8 +88,10 @@ impl Template {
             json::write(value, &mut self.before_offset);
         }
         self.before_offset.extend_from_slice(b",\"log\":{\"offset\":");
-        self.after_offset.extend_from_slice(b",\"file\":");
-        json::write_object(&self.log_file, &mut self.after_offset);
+        if let Some(file) = self.fixed.fields().get("log").and_then(Value::as_object).and_then(|log| log.get("file")) {
+            self.after_offset.extend_from_slice(b",\"file\":");
+            json::write(file, &mut self.after_offset);
+        }
         self.after_offset.push(b'}');
     }
 }
@@ -158,6 +168,8 @@ pub(super) struct Templates {
     /// By the address of the file's facts, which the template keeps alive.
     files: HashMap<usize, Template>,
     last: usize,
+    /// When what processors look up for a file is to be looked up again.
+    expires: Option<Instant>,
 }
 
 impl Templates {
@@ -181,13 +193,20 @@ impl Templates {
         if self.files.len() > KEPT && key != self.last {
             self.files.clear();
         }
+        if self.expires.is_some_and(|at| at <= Instant::now()) {
+            self.files.clear();
+            self.expires = None;
+        }
         self.last = key;
-        let Templates { decors, files, .. } = self;
+        let Templates { decors, files, expires, .. } = self;
         let template = files.entry(key).or_insert_with(|| {
             let decor = decors
                 .get(&address(&file.input))
                 .cloned()
                 .unwrap_or_else(|| Arc::new(Decor::plain(file.input.clone())));
+            let lasting = [decor.processors.valid_for(), settings.processors.valid_for()];
+            let until = lasting.into_iter().flatten().min().map(|time| Instant::now() + time);
+            *expires = expires.iter().copied().chain(until).min();
             Template::new(file, &decor, settings)
         });
         debug_assert!(Arc::ptr_eq(&template.file, file), "a template keeps its file's address taken");

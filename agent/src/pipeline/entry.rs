@@ -75,6 +75,11 @@ impl Flags {
         self.0 |= other.0;
     }
 
+    /// Takes `other` away.
+    pub fn remove(&mut self, other: Flags) {
+        self.0 &= !other.0;
+    }
+
     /// Whether nothing is set.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -64,6 +64,21 @@ pub struct FileMeta {
 }
 
 impl FileMeta {
+    /// No file: for events that come from none.
+    #[cfg(test)]
+    pub(crate) fn unknown() -> FileMeta {
+        FileMeta {
+            key: FileKey::default(),
+            input: Arc::default(),
+            path: PathBuf::new(),
+            device: 0,
+            inode: 0,
+            fingerprint: None,
+            owner: None,
+            group: None,
+        }
+    }
+
     /// The deterministic name of an event, for `@metadata._id`: 22 characters of URL-safe base64, made of 128 bits over
     /// the file's key, the entry's first and last byte offset, and its text.
     ///
