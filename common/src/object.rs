@@ -15,6 +15,8 @@ const SCAN_LIMIT: usize = 32;
 #[derive(Clone, Default)]
 pub struct Object {
     entries: Vec<(Str, Value)>,
+    /// A bit for each name that there is or was, see [`bit`]: most names that are not there are told without looking.
+    seen: u64,
     /// Present exactly when there are more than [`SCAN_LIMIT`] entries.
     index: Option<Box<HashTable<u32>>>,
 }
@@ -23,15 +25,31 @@ fn hash(name: &str) -> u64 {
     FixedState::default().hash_one(name)
 }
 
+/// One of 64 bits, by the length, the beginning and the end of a name: two names of a log document share one rarely.
+fn bit(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let word = match bytes {
+        [] => 0,
+        [only] => u32::from(*only),
+        [first, second, .., last] if bytes.len() < 4 => u32::from_le_bytes([*first, *second, 0, *last]),
+        _ => {
+            let (start, end) = (bytes.first_chunk(), bytes.last_chunk());
+            let four = |chunk: Option<&[u8; 4]>| chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk));
+            four(start) ^ four(end).rotate_left(13)
+        }
+    };
+    1 << ((word ^ bytes.len() as u32).wrapping_mul(0x9e37_79b1) >> 26)
+}
+
 impl Object {
     /// An empty map; allocates nothing.
     pub const fn new() -> Object {
-        Object { entries: Vec::new(), index: None }
+        Object { entries: Vec::new(), seen: 0, index: None }
     }
 
     /// An empty map with room for `capacity` entries.
     pub fn with_capacity(capacity: usize) -> Object {
-        Object { entries: Vec::with_capacity(capacity), index: None }
+        Object { entries: Vec::with_capacity(capacity), seen: 0, index: None }
     }
 
     /// How many entries there are.
@@ -45,6 +63,9 @@ impl Object {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
+        if self.seen & bit(name) == 0 {
+            return None;
+        }
         match &self.index {
             None => self.entries.iter().position(|(key, _)| key.as_str() == name),
             Some(index) => {
@@ -92,7 +113,9 @@ impl Object {
         &mut self.entries[at].1
     }
 
+    /// Adds a name that is not there.
     fn push_new(&mut self, name: Str, value: Value) {
+        self.seen |= bit(&name);
         self.entries.push((name, value));
         if self.entries.len() > SCAN_LIMIT {
             self.index_last();
@@ -174,6 +197,7 @@ impl Object {
     /// Takes everything out.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.seen = 0;
         self.index = None;
     }
 }

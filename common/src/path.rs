@@ -3,7 +3,9 @@
 //! The syntax and every refusal are those of Logstash's strict tokenizer.
 
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::value::{Object, Str, Value};
 
@@ -42,6 +44,89 @@ pub enum SetError {
     NotATimestamp(&'static str),
 }
 
+/// How field references write brackets that belong to a name (`config.field_reference.escape_style`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EscapeStyle {
+    /// `none`: they cannot.
+    #[default]
+    None,
+    /// `percent`: `%5B` and `%5D`, as in an address of the web.
+    Percent,
+    /// `ampersand`: `&#91;` and `&#93;`, as in HTML.
+    Ampersand,
+}
+
+/// As in Logstash the style holds for the whole process: references are read from configurations and from events alike.
+static STYLE: AtomicU8 = AtomicU8::new(0);
+
+impl EscapeStyle {
+    /// `none`, `percent` or `ampersand`.
+    pub fn parse(text: &str) -> Option<EscapeStyle> {
+        match text {
+            "none" => Some(EscapeStyle::None),
+            "percent" => Some(EscapeStyle::Percent),
+            "ampersand" => Some(EscapeStyle::Ampersand),
+            _ => None,
+        }
+    }
+
+    /// Makes this the style of all references that are read from now on.
+    pub fn install(self) {
+        STYLE.store(self as u8, Ordering::Relaxed);
+    }
+
+    fn installed() -> EscapeStyle {
+        match STYLE.load(Ordering::Relaxed) {
+            1 => EscapeStyle::Percent,
+            2 => EscapeStyle::Ampersand,
+            _ => EscapeStyle::None,
+        }
+    }
+
+    /// The name that is written so.
+    fn unescape(self, name: &str) -> Cow<'_, str> {
+        match self {
+            EscapeStyle::Percent if name.contains('%') => replace(name, "%", |rest| {
+                let hex = rest.get(..2).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+                Some((char::from(u8::from_str_radix(hex, 16).ok().filter(u8::is_ascii)?), 2))
+            })
+            .into(),
+            EscapeStyle::Ampersand if name.contains("&#") => replace(name, "&#", |rest| {
+                let digits = &rest[..rest.find(';')?];
+                let number = digits.parse().ok().filter(|_| digits.len() >= 2)?;
+                Some((char::from_u32(number)?, digits.len() + 1))
+            })
+            .into(),
+            _ => Cow::Borrowed(name),
+        }
+    }
+}
+
+/// Puts a character in the place of every `start` that `read` knows how to go on with; it tells the length it took.
+fn replace(text: &str, start: &str, read: impl Fn(&str) -> Option<(char, usize)>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(start) {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + start.len()..];
+        match read(after) {
+            Some((character, length)) => {
+                out.push(character);
+                rest = &after[length..];
+            }
+            None => {
+                out.push_str(start);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A reference of more steps is refused: what it makes would be nested as deep.
+const SEGMENT_LIMIT: usize = 500;
+
 /// A list grows by at most this many nulls when an index past its end is set.
 const LIST_GROWTH_LIMIT: usize = 100_000;
 
@@ -56,7 +141,7 @@ impl FieldPath {
                 return Err(bad());
             }
         } else {
-            segments.push(Segment::new(text));
+            segments.push(Segment::read(text));
         }
         let metadata = segments.first().is_some_and(|first: &Segment| first.key.as_str() == "@metadata");
         if metadata {
@@ -116,7 +201,7 @@ impl FieldPath {
     pub fn set_in(&self, root: &mut Object, value: Value) -> Result<(), SetError> {
         let Some((first, rest)) = self.segments.split_first() else { return Ok(()) };
         let Some((last, middle)) = rest.split_last() else {
-            root.insert(first.key.clone(), value);
+            *root.entry(&first.key) = value;
             return Ok(());
         };
         let mut parent = root.entry(&first.key);
@@ -152,6 +237,11 @@ impl FieldPath {
 impl Segment {
     fn new(key: &str) -> Segment {
         Segment { key: Str::from(key), index: key.parse().ok() }
+    }
+
+    /// A step as a reference writes it.
+    fn read(key: &str) -> Segment {
+        Segment::new(&EscapeStyle::installed().unescape(key))
     }
 
     fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
@@ -221,10 +311,10 @@ fn groups<'t>(text: &'t str, segments: &mut SmallVec<[Segment; 2]>, depth: usize
         } else {
             let end = inner.find(['[', ']'])?;
             let (key, tail) = inner.split_at(end);
-            if key.is_empty() {
+            if key.is_empty() || segments.len() == SEGMENT_LIMIT {
                 return None;
             }
-            segments.push(Segment::new(key));
+            segments.push(Segment::read(key));
             tail.strip_prefix(']')?
         };
     }
@@ -272,6 +362,7 @@ mod tests {
             assert!(FieldPath::parse(text).is_err(), "{text}");
         }
         assert!(FieldPath::parse(&"[".repeat(100_000)).is_err());
+        assert!(FieldPath::parse(&"[a]".repeat(100_000)).is_err());
     }
 
     #[test]
@@ -286,6 +377,17 @@ mod tests {
         assert!(path("[a][b][x]").set_in(&mut root, 1.into()).is_err());
         assert!(path("[a][b][-9]").set_in(&mut root, 1.into()).is_err());
         assert!(path("[a][b][9000000000]").set_in(&mut root, 1.into()).is_err());
+    }
+
+    #[test]
+    fn styles_of_escaping() {
+        for (style, written, name) in [
+            (EscapeStyle::None, "a%5Bb", "a%5Bb"),
+            (EscapeStyle::Percent, "a%5Bb%5d%25%zz%C3%", "a[b]%%zz%C3%"),
+            (EscapeStyle::Ampersand, "a&#91;b&#93;&#38;&#1;&#x;&#", "a[b]&&#1;&#x;&#"),
+        ] {
+            assert_eq!(style.unescape(written), name, "{written}");
+        }
     }
 
     #[test]

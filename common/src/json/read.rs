@@ -105,11 +105,12 @@ impl Reader<'_> {
 
     fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
         self.enter(depth)?;
-        let mut object = Object::new();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Value::Object(object));
+            return Ok(Value::Object(Object::new()));
         }
+        // A document has more fields than what is nested in it.
+        let mut object = Object::with_capacity(if depth == 1 { 16 } else { 4 });
         loop {
             if self.peek() != Some(b'"') {
                 return Err(self.error("expected a name in double quotes"));
@@ -119,9 +120,6 @@ impl Reader<'_> {
             self.expect(b':', "expected ':'")?;
             self.blanks();
             let value = self.value(depth)?;
-            if object.is_empty() {
-                object = Object::with_capacity(8);
-            }
             object.insert(name, value);
             self.blanks();
             match self.peek() {
