@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tailrace_common::nearest::nearest;
 use tailrace_common::{FieldPath, Str, Value};
@@ -13,7 +14,7 @@ use super::decorate::Decoration;
 use super::run::{FilterNode, FilterPlan};
 use super::tree::{Branch, Node};
 use crate::filters;
-use crate::lang::ast::{self, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin};
+use crate::lang::ast::{self, CompareOp, ConditionKind, Config, Kind, LiteralKind, Operand, OperandKind, Plugin, Span};
 use crate::lang::diagnostic::Diagnostic;
 use crate::options::{Expand, Options};
 use crate::plugin::BuildContext;
@@ -54,18 +55,33 @@ fn compile_body<T>(
         match statement {
             ast::Statement::Plugin(written) => nodes.extend(plugin(written, diagnostics).map(Node::Plugin)),
             ast::Statement::Branch(branch) => {
-                let arms = branch.arms.iter().map(|arm| {
+                let mut arms = Vec::with_capacity(branch.arms.len());
+                for arm in &branch.arms {
+                    let known = diagnostics.len();
                     let test = compile_condition(&arm.condition, expand, diagnostics);
-                    (test, compile_body(&arm.body, expand, diagnostics, plugin))
-                });
-                let arms = arms.collect();
+                    if test.answer() == Some(false) && diagnostics.len() == known {
+                        diagnostics.push(never_holds(&arm.condition));
+                    }
+                    arms.push((test, compile_body(&arm.body, expand, diagnostics, plugin)));
+                }
                 let otherwise = branch.otherwise.as_deref().unwrap_or_default();
                 let otherwise = compile_body(otherwise, expand, diagnostics, plugin);
-                nodes.push(Node::Branch(Branch { arms, otherwise }));
+                let spans = branch.arms.iter().map(|arm| arm.condition.span.clone()).collect();
+                let taken = (0..=branch.arms.len()).map(|_| AtomicU64::new(0)).collect();
+                nodes.push(Node::Branch(Branch { arms, otherwise, spans, taken }));
             }
         }
     }
     nodes
+}
+
+fn never_holds(condition: &ast::Condition) -> Diagnostic {
+    let message = "this condition never holds, so its branch is never taken";
+    let diagnostic = Diagnostic::warning("never-taken", &condition.span, message);
+    match &condition.kind {
+        ConditionKind::In { .. } => diagnostic.with_hint("write [field] in [\"one\", \"other\"]"),
+        _ => diagnostic.with_hint("a condition needs a [field] whose value is not known before"),
+    }
 }
 
 fn filter_node(plugin: &Plugin, build: &BuildContext<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<FilterNode> {
@@ -93,7 +109,7 @@ pub fn unknown_plugin(plugin: &Plugin, kind: &str, known: impl Iterator<Item = &
     let diagnostic = Diagnostic::error("unknown-plugin", &plugin.name_span, message);
     match (plugin.name.as_str(), nearest(&plugin.name, known)) {
         ("ruby", _) => {
-            diagnostic.with_hint("ruby code is not supported; mutate, translate, dissect and kv cover most uses")
+            diagnostic.with_hint("ruby code does not run here; mutate, translate, dissect, csv and kv cover most uses")
         }
         (_, Some(near)) => diagnostic.with_hint(format!("did you mean '{near}'?")),
         _ => diagnostic.with_hint(format!("this {kind} is not supported")),
@@ -133,6 +149,14 @@ pub fn each_plugin<'a>(body: &'a [ast::Statement], see: &mut impl FnMut(&'a Plug
 /// Compiles one condition; what is wrong with it goes to the diagnostics and the condition never holds.
 pub fn compile_condition(condition: &ast::Condition, expand: &Expand<'_>, diagnostics: &mut Vec<Diagnostic>) -> Test {
     ConditionCompiler { expand, diagnostics }.test(condition)
+}
+
+/// A byte of a pattern, where it stands as it is between its slashes or quotes; else the whole.
+fn within(span: &Span, pattern: &str, position: usize) -> Span {
+    let start = span.start + 1 + position;
+    let part = Span { start, end: start + 1, ..span.clone() };
+    let written = span.text().get(1..).is_some_and(|text| text.starts_with(pattern));
+    if written && span.source.text.is_char_boundary(start) { part } else { span.clone() }
 }
 
 struct ConditionCompiler<'a> {
@@ -185,11 +209,9 @@ impl ConditionCompiler<'_> {
         match Regex::new(&text, tailrace_grok::Options::default()) {
             Ok(regex) => Test::Match(positive, left, Box::new(regex)),
             Err(error) => {
-                self.error(
-                    pattern,
-                    &format!("invalid regular expression: {error}"),
-                    "Ruby's regular expressions are taken",
-                );
+                let operand = Operand { span: within(&pattern.span, &text, error.position), ..pattern.clone() };
+                let message = format!("invalid regular expression: {}", error.message);
+                self.error(&operand, &message, "Ruby's regular expressions are taken");
                 Test::Always(false)
             }
         }

@@ -1,6 +1,8 @@
 //! The options that every filter has: `add_field`, `remove_field`, `add_tag`, `remove_tag` (`filters/base.rb`,
 //! `util/decorators.rb`), applied in this order when a filter succeeds.
 
+use std::borrow::Cow;
+
 use tailrace_common::{Event, FieldPath, Str, Value};
 
 use super::template::{Template, TemplateError};
@@ -75,12 +77,13 @@ impl Decoration {
     }
 }
 
-fn path_of(name: &Template, event: &Event) -> Result<FieldPath, TemplateError> {
+fn path_of<'t>(name: &'t Template, event: &Event) -> Result<Cow<'t, FieldPath>, TemplateError> {
     match name.as_constant_path() {
-        Some(Some(path)) => Ok(path.clone()),
+        Some(Some(path)) => Ok(Cow::Borrowed(path)),
         _ => {
             let text = name.render(event)?;
-            FieldPath::parse(&text).map_err(|error| TemplateError(error.to_string()))
+            let path = FieldPath::parse(&text).map_err(|error| TemplateError(error.to_string()))?;
+            Ok(Cow::Owned(path))
         }
     }
 }

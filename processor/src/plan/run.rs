@@ -10,6 +10,7 @@ use std::time::Instant;
 use tailrace_common::{Event, Timestamp};
 use tailrace_grok::Scratch;
 
+use super::BatchTime;
 use super::condition::ConditionError;
 use super::counters::{Counters, Snapshot};
 use super::decorate::Decoration;
@@ -57,6 +58,7 @@ pub struct Worker {
     scratch: Scratch,
     emitted: Vec<Event>,
     emitted_at: Vec<(usize, usize)>,
+    arms: Vec<usize>,
 }
 
 /// What came of a batch.
@@ -104,6 +106,7 @@ impl FilterPlan {
             event.slot = u32::try_from(slot).unwrap_or(u32::MAX);
         }
         let mut filtered = Filtered::default();
+        let _time = BatchTime::begin(now);
         let mut pass = Pass { worker, rejected: &mut filtered.rejected, now, flush: None };
         filtered.events = if self.sequential {
             events.into_iter().flat_map(|event| pass.nodes(&self.nodes, vec![event])).collect()
@@ -117,6 +120,7 @@ impl FilterPlan {
     /// Emits what time has made due; `last` when the pipeline ends.
     pub fn flush(&self, last: bool, worker: &mut Worker, now: Timestamp) -> Filtered {
         let mut filtered = Filtered::default();
+        let _time = BatchTime::begin(now);
         let mut pass = Pass { worker, rejected: &mut filtered.rejected, now, flush: Some(last) };
         filtered.events = pass.nodes(&self.nodes, Vec::new());
         filtered
@@ -206,21 +210,50 @@ impl Pass<'_> {
         all
     }
 
-    fn branch(&mut self, branch: &Branch<FilterNode>, events: Vec<Event>) -> Vec<Event> {
-        let count = branch.arms.len();
-        let mut parts: Vec<Vec<Event>> = (0..=count).map(|_| Vec::new()).collect();
-        for event in events {
-            match self.arm(branch, &event) {
-                Ok(arm) => parts[arm].push(event),
+    fn branch(&mut self, branch: &Branch<FilterNode>, mut events: Vec<Event>) -> Vec<Event> {
+        let mut arms = std::mem::take(&mut self.worker.arms);
+        arms.clear();
+        self.arms(branch, &mut events, &mut arms);
+        branch.count(&arms);
+        let same = arms.first().copied().filter(|first| arms.iter().all(|arm| arm == first));
+        let results = match same {
+            // Most often all events go one way: nothing is parted then, and nothing joined.
+            Some(arm) if self.flush.is_none() => {
+                self.worker.arms = arms;
+                return branch.bodies().nth(arm).map_or(Vec::new(), |body| self.nodes(body, events));
+            }
+            _ => {
+                let mut parts: Vec<Vec<Event>> = branch.bodies().map(|_| Vec::new()).collect();
+                for (event, arm) in events.into_iter().zip(&arms) {
+                    parts[*arm].push(event);
+                }
+                self.worker.arms = arms;
+                let bodies = branch.bodies().zip(parts);
+                let bodies = bodies.filter(|(_, part)| !part.is_empty() || self.flush.is_some());
+                let bodies: Vec<_> = bodies.collect();
+                bodies.into_iter().map(|(body, part)| self.nodes(body, part)).collect()
+            }
+        };
+        joined(results)
+    }
+
+    /// The arm that each event takes; events for which a condition has no answer are rejected.
+    fn arms(&mut self, branch: &Branch<FilterNode>, events: &mut Vec<Event>, arms: &mut Vec<usize>) {
+        let mut rejected = false;
+        for event in events.iter_mut() {
+            match self.arm(branch, event) {
+                Ok(arm) => arms.push(arm),
                 Err(error) => {
-                    self.rejected.push(Rejected { event, plugin: "if-statement".into(), reason: error.to_string() })
+                    rejected = true;
+                    let reason = error.to_string();
+                    self.rejected.push(Rejected { event: event.clone(), plugin: "if-statement".into(), reason });
+                    event.cancel();
                 }
             }
         }
-        let bodies = branch.bodies().zip(parts).filter(|(_, part)| !part.is_empty() || self.flush.is_some());
-        let bodies: Vec<_> = bodies.collect();
-        let results: Vec<_> = bodies.into_iter().map(|(body, part)| self.nodes(body, part)).collect();
-        joined(results)
+        if rejected {
+            events.retain(|event| !event.is_cancelled());
+        }
     }
 
     /// Which arm an event takes; the number of arms stands for `else`.

@@ -142,7 +142,7 @@ impl Part {
                     pattern.print(&moment, out);
                 }
             }
-            Part::Now => tailrace_common::Timestamp::now().write_iso8601(out),
+            Part::Now => super::now().write_iso8601(out),
             Part::Broken(message) => return Err(TemplateError(message.clone())),
         }
         Ok(())

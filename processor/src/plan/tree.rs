@@ -1,6 +1,9 @@
 //! The shape of a compiled section: plugins in order, with branches between them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::condition::Test;
+use crate::lang::ast::Span;
 
 /// A plugin or a branch.
 #[derive(Debug)]
@@ -18,9 +21,23 @@ pub struct Branch<T> {
     pub arms: Vec<(Test, Vec<Node<T>>)>,
     /// The body of `else`; empty when there is none.
     pub otherwise: Vec<Node<T>>,
+    /// Where the conditions stand.
+    pub spans: Vec<Span>,
+    /// How many events took each arm, and last those that took none.
+    pub taken: Vec<AtomicU64>,
 }
 
 impl<T> Branch<T> {
+    /// Counts the arms that the events of a batch took.
+    pub fn count(&self, arms: &[usize]) {
+        // Runs of events that go the same way are added at once.
+        for run in arms.chunk_by(|one, other| one == other) {
+            if let Some(counter) = run.first().and_then(|arm| self.taken.get(*arm)) {
+                counter.fetch_add(run.len() as u64, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// All bodies in order, that of `else` last.
     pub fn bodies(&self) -> impl Iterator<Item = &Vec<Node<T>>> {
         self.arms.iter().map(|(_, body)| body).chain([&self.otherwise])
