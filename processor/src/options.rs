@@ -63,12 +63,32 @@ struct Given {
     asked: bool,
 }
 
+/// What is wrong, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// An option that a plugin has asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: &'static str,
+    /// What it must be: `a string`, `true or false`.
+    pub expected: String,
+}
+
 /// The options of one plugin.
 pub struct Options<'a> {
     /// The plugin as written.
     pub plugin: &'a Plugin,
     given: Vec<Given>,
-    known: Vec<&'static str>,
+    known: Vec<Known>,
+    /// Where the known options go instead of being held against those given: somebody wants to read of them.
+    asked_for: Option<&'a mut Vec<Known>>,
     diagnostics: &'a mut Vec<Diagnostic>,
     default_ecs: Ecs,
     /// How many errors stood in the diagnostics before.
@@ -83,7 +103,15 @@ impl<'a> Options<'a> {
         expand: &Expand<'_>,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Options<'a> {
-        let mut options = Options { plugin, given: Vec::new(), known: Vec::new(), diagnostics, default_ecs, errors: 0 };
+        let mut options = Options {
+            plugin,
+            given: Vec::new(),
+            known: Vec::new(),
+            asked_for: None,
+            diagnostics,
+            default_ecs,
+            errors: 0,
+        };
         for attribute in &plugin.attributes {
             let inner = match &attribute.value.kind {
                 LiteralKind::Plugin(inner) => Some((**inner).clone()),
@@ -108,6 +136,12 @@ impl<'a> Options<'a> {
         options
     }
 
+    /// Has [`Options::finish`] put the options that the plugin knows here.
+    pub fn listing(mut self, known: &'a mut Vec<Known>) -> Options<'a> {
+        self.asked_for = Some(known);
+        self
+    }
+
     /// Records an error.
     pub fn error(&mut self, code: &'static str, span: &Span, message: impl Into<String>) {
         self.report(Diagnostic::error(code, span, message));
@@ -123,6 +157,38 @@ impl<'a> Options<'a> {
     pub fn error_at(&mut self, option: &str, message: impl Into<String>) {
         let span = self.span_of(option);
         self.error("invalid-option", &span, message);
+    }
+
+    /// Records an error at a place inside of a text of an option, such as a byte of a pattern.
+    pub fn error_within(&mut self, option: &str, text: &str, place: std::ops::Range<usize>, message: Diagnosis) {
+        let span = self.span_within(option, text, place).unwrap_or_else(|| self.span_of(option));
+        let diagnostic = Diagnostic::error("invalid-pattern", &span, message.what);
+        self.report(match message.hint {
+            Some(hint) => diagnostic.with_hint(hint),
+            None => diagnostic,
+        });
+    }
+
+    /// Where a part of a text of an option stands; nothing when the text is not written there as it is.
+    pub fn span_within(&self, option: &str, text: &str, place: std::ops::Range<usize>) -> Option<Span> {
+        let attributes = self.plugin.attributes.iter().filter(|attribute| attribute.name == option);
+        let mut open: Vec<&Literal> = attributes.map(|attribute| &attribute.value).collect();
+        while let Some(literal) = open.pop() {
+            match &literal.kind {
+                LiteralKind::String(written) if written == text => {
+                    let start = literal.span.start + 1;
+                    let whole = Span { start, end: start + text.len(), ..literal.span.clone() };
+                    let from = text.is_char_boundary(place.start).then_some(place.start.min(text.len()))?;
+                    let to = if text.is_char_boundary(place.end) { place.end.min(text.len()) } else { text.len() };
+                    let part = Span { start: start + from, end: (start + to).max(start + from), ..whole.clone() };
+                    return (whole.text() == text).then_some(part);
+                }
+                LiteralKind::Array(items) => open.extend(items),
+                LiteralKind::Hash(entries) => open.extend(entries.iter().flat_map(|(key, value)| [key, value])),
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Where the value of an option stands; the plugin's name when it is not set.
@@ -144,11 +210,15 @@ impl<'a> Options<'a> {
     /// Reports options nobody asked for; hands back whether no error was found.
     pub fn finish(mut self) -> Result<(), Invalid> {
         let known = std::mem::take(&mut self.known);
+        if let Some(listed) = self.asked_for.take() {
+            listed.extend(known);
+            return Err(Invalid);
+        }
         for given in std::mem::take(&mut self.given) {
             if !given.asked {
                 let message = format!("unknown option '{}' for '{}'", given.name, self.plugin.name);
                 let mut diagnostic = Diagnostic::error("unknown-option", &given.name_span, message);
-                if let Some(near) = nearest(&given.name, known.iter().copied()) {
+                if let Some(near) = nearest(&given.name, known.iter().map(|known| known.name)) {
                     diagnostic = diagnostic.with_hint(format!("did you mean '{near}'?"));
                 }
                 self.report(diagnostic);
@@ -159,7 +229,9 @@ impl<'a> Options<'a> {
 
     /// The value of an option after merging and expansion, uncoerced: barewords are strings.
     pub fn raw(&mut self, option: &'static str) -> Option<Value> {
-        self.known.push(option);
+        if !self.known.iter().any(|known| known.name == option) {
+            self.known.push(Known { name: option, expected: String::new() });
+        }
         let given = self.given.iter_mut().find(|given| given.name == option)?;
         given.asked = true;
         Some(given.value.clone())
@@ -179,13 +251,25 @@ impl<'a> Options<'a> {
         })
     }
 
+    /// Notes what an option must be, where nobody has noted it.
+    fn describe(&mut self, option: &str, expected: impl Into<String>) {
+        if self.asked_for.is_some()
+            && let Some(known) = self.known.iter_mut().find(|known| known.name == option)
+            && known.expected.is_empty()
+        {
+            known.expected = expected.into();
+        }
+    }
+
     fn coerce<T>(
         &mut self,
         option: &'static str,
         expected: &str,
         coerce: impl FnOnce(&Value) -> Option<T>,
     ) -> Option<T> {
-        let value = self.raw(option)?;
+        let value = self.raw(option);
+        self.describe(option, expected);
+        let value = value?;
         let coerced = coerce(&value);
         if coerced.is_none() {
             let message = format!("'{option}' must be {expected}, this is {}", shown(&value));
@@ -258,7 +342,9 @@ impl<'a> Options<'a> {
 
     /// One of several words.
     pub fn one_of(&mut self, option: &'static str, choices: &[&'static str], default: &'static str) -> &'static str {
-        let Some(text) = self.string(option) else { return default };
+        let text = self.raw(option).is_some().then(|| self.string(option)).flatten();
+        self.describe(option, format!("one of {}; {default} by default", choices.join(", ")));
+        let Some(text) = text else { return default };
         if let Some(choice) = choices.iter().copied().find(|choice| *choice == text) {
             return choice;
         }
@@ -279,7 +365,9 @@ impl<'a> Options<'a> {
 
     /// A list; a single value counts as a list of one. Empty when not set.
     pub fn list(&mut self, option: &'static str) -> Vec<Value> {
-        match self.raw(option) {
+        let value = self.raw(option);
+        self.describe(option, "a list");
+        match value {
             None => Vec::new(),
             Some(Value::Array(values)) => values,
             Some(Value::Object(object)) => vec![Value::Object(object)],
@@ -291,6 +379,7 @@ impl<'a> Options<'a> {
     /// Empty when not set.
     pub fn hash(&mut self, option: &'static str) -> Vec<(String, Value)> {
         let value = self.raw(option);
+        self.describe(option, "a hash");
         let entries = match value {
             None => return Vec::new(),
             Some(Value::Object(object)) => {
@@ -353,15 +442,19 @@ impl<'a> Options<'a> {
 
     /// `ecs_compatibility` of this plugin, else that of its pipeline.
     pub fn ecs(&mut self) -> Ecs {
-        match self.one_of("ecs_compatibility", &["disabled", "v1", "v8", ""], "") {
-            "" => self.default_ecs,
-            text => Ecs::parse(text).unwrap_or_default(),
-        }
+        let default = match self.default_ecs {
+            Ecs::Disabled => "disabled",
+            Ecs::V1 => "v1",
+            Ecs::V8 => "v8",
+        };
+        Ecs::parse(self.one_of("ecs_compatibility", &["disabled", "v1", "v8"], default)).unwrap_or_default()
     }
 
     /// Accepts an option that changes nothing here; `why` is given as a warning when it is set.
     pub fn ignored(&mut self, option: &'static str, why: &str) {
-        if self.raw(option).is_some() {
+        let set = self.raw(option).is_some();
+        self.describe(option, format!("without effect: {why}"));
+        if set {
             let span = self.span_of(option);
             self.report(Diagnostic::warning("ignored-option", &span, format!("'{option}' has no effect: {why}")));
         }
@@ -369,7 +462,9 @@ impl<'a> Options<'a> {
 
     /// An option that Logstash has taken out; `instead` says what to write.
     pub fn obsolete(&mut self, option: &'static str, instead: &str) {
-        if self.raw(option).is_some() {
+        let set = self.raw(option).is_some();
+        self.describe(option, format!("obsolete: {instead}"));
+        if set {
             let span = self.span_of(option);
             let message = format!("option '{option}' of '{}' is obsolete", self.plugin.name);
             self.report(Diagnostic::error("obsolete-option", &span, message).with_hint(instead));

@@ -6,7 +6,7 @@ use tailrace_common::datetime::{
 use tailrace_common::{Event, FieldPath, Timestamp, Value};
 
 use crate::lang::diagnostic::Diagnostic;
-use crate::options::{Invalid, Options};
+use crate::options::{Diagnosis, Invalid, Options};
 use crate::plan::template::Template;
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 
@@ -80,7 +80,10 @@ impl Format {
             pattern => match Pattern::joda(pattern) {
                 Ok(pattern) => Format::Joda(pattern),
                 Err(error) => {
-                    options.error_at("match", format!("'{pattern}': {error}"));
+                    // The error counts characters from 1.
+                    let start = pattern.char_indices().nth(error.at - 1).map_or(pattern.len(), |(at, _)| at);
+                    let diagnosis = Diagnosis { what: error.message, hint: None };
+                    options.error_within("match", pattern, start..start + 1, diagnosis);
                     return None;
                 }
             },

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use tailrace_common::nearest::nearest;
 use tailrace_common::{Event, FieldPath, Str, Value};
-use tailrace_grok::{Budget, Conversion, Grok, GrokOptions, GrokSet, PatternSet};
+use tailrace_grok::{Budget, Conversion, Grok, GrokError, GrokOptions, GrokSet, Origin, PatternSet};
 
 use super::ruby;
-use crate::options::{Invalid, Options, value_text};
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::lint::backtracking::nested_repetition;
+use crate::options::{Diagnosis, Invalid, Options, value_text};
 use crate::plan::text::ruby_to_s;
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 use crate::settings::files;
@@ -76,12 +79,56 @@ fn compile(
 ) -> Vec<Grok> {
     let mut groks = Vec::with_capacity(texts.len());
     for text in texts {
+        if let Some(part) = nested_repetition(text) {
+            warn_of_backtracking(options, text, part);
+        }
         match Grok::compile(patterns, text, grok_options) {
             Ok(grok) => groks.push(grok),
-            Err(error) => options.error_at("match", format!("'{text}': {error}")),
+            Err(error) => report(options, patterns, text, &error),
         }
     }
     groks
+}
+
+fn warn_of_backtracking(options: &mut Options<'_>, text: &str, part: &str) {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    let span = options.span_within("match", text, start..start + part.len());
+    let span = span.unwrap_or_else(|| options.span_of("match"));
+    let message =
+        format!("'{part}' repeats what repeats itself: Logstash takes time without measure when it does not match");
+    let hint = "write an atomic group, (?>...), or put something that must be there between two rounds";
+    options.report(Diagnostic::warning("catastrophic-backtracking", &span, message).with_hint(hint));
+}
+
+/// Reports a pattern that does not compile, at the place that is wrong, whether it stands in `match` or in
+/// `pattern_definitions`.
+fn report(options: &mut Options<'_>, patterns: &PatternSet, text: &str, error: &GrokError) {
+    let (origin, length, hint) = match error {
+        GrokError::Undefined { name, origin } => {
+            let near = nearest(name, patterns.names());
+            (Some(origin), name.len() + 3, near.map(|near| format!("did you mean %{{{near}}}?")))
+        }
+        GrokError::Recursive { name, origin } => (Some(origin), name.len() + 3, None),
+        GrokError::Syntax { origin, .. } => (Some(origin), 1, None),
+        GrokError::TooLarge => (None, 0, None),
+    };
+    let what = match error {
+        GrokError::Undefined { name, origin: Origin { pattern: None, .. } } => format!("unknown grok pattern '{name}'"),
+        GrokError::Undefined { name, origin } => format!("unknown grok pattern '{name}' (in {origin})"),
+        GrokError::Syntax { message, origin: Origin { pattern: None, .. } } => message.clone(),
+        other => other.to_string(),
+    };
+    let diagnosis = Diagnosis { what, hint };
+    match origin {
+        Some(Origin { pattern: None, position, .. }) => {
+            options.error_within("match", text, *position..position + length, diagnosis);
+        }
+        Some(Origin { pattern: Some(name), file: None, position }) => {
+            let definition = patterns.get(name).unwrap_or_default();
+            options.error_within("pattern_definitions", definition, *position..position + length, diagnosis);
+        }
+        _ => options.error_within("match", text, 0..text.len(), diagnosis),
+    }
 }
 
 /// Where the captures of one pattern go.

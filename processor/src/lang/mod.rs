@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod diagnostic;
+pub mod lint;
 pub mod parse;
 pub mod render;
 

@@ -1,5 +1,6 @@
 //! Findings as text: for people, for machines, for CI.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -34,14 +35,13 @@ pub fn human(diagnostic: &Diagnostic, colours: Colours) -> String {
         Severity::Warning => ("warning", "1;33"),
     };
     let position = diagnostic.span.position();
-    let line = line_at(&diagnostic.span);
+    let (line, column) = excerpt(line_at(&diagnostic.span), position.column);
     let number = position.line.to_string();
     let margin = " ".repeat(number.len());
     let bar = colours.paint("1;34", "|");
     let head = colours.paint(colour, &format!("{word}[{}]", diagnostic.code));
-    let before: String =
-        line.chars().take(position.column - 1).map(|held| if held == '\t' { '\t' } else { ' ' }).collect();
-    let carets = colours.paint(colour, &"^".repeat(width_on_line(&diagnostic.span, line, position.column)));
+    let before: String = line.chars().take(column - 1).map(|held| if held == '\t' { '\t' } else { ' ' }).collect();
+    let carets = colours.paint(colour, &"^".repeat(width_on_line(&diagnostic.span, &line, column)));
     let mut out = format!("{head}: {}\n", colours.paint("1", &diagnostic.message));
     let arrow = colours.paint("1;34", "-->");
     let shown = [
@@ -137,6 +137,20 @@ fn line_at(span: &Span) -> &str {
     text[start..end].trim_end_matches('\r')
 }
 
+/// A line as it is shown, and the column in it: of a long line only what is near.
+fn excerpt(line: &str, column: usize) -> (Cow<'_, str>, usize) {
+    const LONGEST: usize = 160;
+    const BEFORE: usize = 60;
+    let count = line.chars().count();
+    if count <= LONGEST {
+        return (Cow::Borrowed(line), column);
+    }
+    let start = column.saturating_sub(BEFORE).min(count - LONGEST);
+    let part = line.chars().skip(start).take(LONGEST).collect::<String>();
+    let (before, after) = (if start > 0 { "…" } else { "" }, if start + LONGEST < count { "…" } else { "" });
+    (format!("{before}{part}{after}").into(), column - start + before.chars().count())
+}
+
 /// How many characters of its first line a span covers; at least one.
 fn width_on_line(span: &Span, line: &str, column: usize) -> usize {
     let covered = span.text().lines().next().unwrap_or_default().chars().count();
@@ -163,6 +177,19 @@ mod tests {
         let wanted = "error[unknown-option]: unknown option 'mach'\n  --> a,b.conf:2:9\n   |\n 2 | \tgrök { mach => 1 }\n   | \t       ^^^^\n   = hint: did you mean 'match'?\n";
         assert_eq!(human(&finding(), Colours(false)), wanted);
         assert!(human(&finding(), Colours(true)).contains("\x1b[1;31merror[unknown-option]\x1b[0m"));
+    }
+
+    #[test]
+    fn of_long_lines_a_part_is_shown() {
+        let text = format!("{}mach{}", "x ".repeat(500), " y".repeat(500));
+        let source = Arc::new(Source { name: "long.conf".into(), text });
+        let span = Span { source, start: 1000, end: 1004 };
+        let shown = human(&Diagnostic::error("unknown-option", &span, "unknown option 'mach'"), Colours(false));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[1], "  --> long.conf:1:1001");
+        assert!(lines[3].contains('…') && lines[3].chars().count() < 180, "{shown}");
+        let marked = lines[4].chars().zip(lines[3].chars()).filter(|(mark, _)| *mark == '^').map(|(_, letter)| letter);
+        assert_eq!(marked.collect::<String>(), "mach");
     }
 
     #[test]

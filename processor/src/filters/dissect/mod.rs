@@ -2,7 +2,7 @@
 
 use tailrace_common::{Event, FieldPath, Str, Value};
 
-use crate::options::{Invalid, Options, value_text};
+use crate::options::{Diagnosis, Invalid, Options, value_text};
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 
 mod mapping;
@@ -23,7 +23,10 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
         let pattern = value_text(&pattern);
         match Mapping::parse(&pattern) {
             Ok(mapping) => mappings.push((source, mapping)),
-            Err(error) => options.error_at("mapping", format!("'{pattern}': {error}")),
+            Err(error) => {
+                let diagnosis = Diagnosis { what: error.to_string(), hint: None };
+                options.error_within("mapping", &pattern, 0..pattern.len(), diagnosis);
+            }
         }
     }
     let mut conversions = Vec::new();

@@ -4,7 +4,7 @@ use tailrace_common::{Event, FieldPath, Str, Value};
 use tailrace_grok::{Budget, Captures, Options as RegexOptions, Regex, Scratch};
 
 use super::{Failed, Operation, Reference};
-use crate::options::{Options, value_text};
+use crate::options::{Diagnosis, Options, value_text};
 use crate::plan::template::Template;
 
 /// A text may take the regular expression this long, in milliseconds.
@@ -51,7 +51,9 @@ pub(super) fn read(options: &mut Options<'_>, operations: &mut Vec<Operation>) {
             match Regex::new(pattern, RegexOptions::default()) {
                 Ok(regex) => Pattern::Fixed(Box::new(regex)),
                 Err(error) => {
-                    options.error_at("gsub", format!("invalid regular expression '{pattern}': {error}"));
+                    let what = format!("invalid regular expression: {}", error.message);
+                    let place = error.position..error.position + 1;
+                    options.error_within("gsub", pattern, place, Diagnosis { what, hint: None });
                     continue;
                 }
             }

@@ -1,6 +1,8 @@
 //! Filter `mutate`: the small changes, in Logstash's fixed order whatever the order of the text.
 
-use tailrace_common::{Event, FieldPath, Value};
+use std::borrow::Cow;
+
+use tailrace_common::{Event, FieldPath, Str, Value};
 use tailrace_grok::Scratch;
 
 use crate::options::{Invalid, Options, value_text};
@@ -141,8 +143,8 @@ impl Operation {
             Operation::Rename(from, to) => rename(event, from, to),
             Operation::Convert(field, conversion) => convert::apply(event, field.path()?, *conversion),
             Operation::Gsub(field, substitution) => substitution.apply(event, field.path()?, scratch),
-            Operation::Case(field, case) => in_texts(event, field.path()?, |text| case.of(text)),
-            Operation::Strip(field) => in_texts(event, field.path()?, |text| strings::stripped(text).to_string()),
+            Operation::Case(field, case) => in_texts(event, field.path()?, |text| case.of_shared(text)),
+            Operation::Strip(field) => in_texts(event, field.path()?, |text| text.slice_ref(strings::stripped(text))),
             Operation::Split(field, separator) => {
                 if let Some(value @ Value::String(_)) = event.get_mut(field.path()?) {
                     let parts = strings::split(value.as_str().unwrap_or_default(), separator);
@@ -185,22 +187,25 @@ fn rename(event: &mut Event, from: &Template, to: &Template) -> Result<(), Faile
         }
     };
     let target = match to.as_constant_path() {
-        Some(Some(path)) => Ok(path.clone()),
+        Some(Some(path)) => Ok(Cow::Borrowed(path)),
         Some(None) => Err(Failed),
-        None => FieldPath::parse(&to.render(event).map_err(|_| Failed)?).map_err(|_| Failed),
+        None => {
+            let path = FieldPath::parse(&to.render(event).map_err(|_| Failed)?);
+            path.map(Cow::Owned).map_err(|_| Failed)
+        }
     };
     match event.remove(from) {
         // The source is gone even when the target is no reference.
-        Some(value) => event.set(&target?, value).map_err(|_| Failed),
+        Some(value) => event.set(target?.as_ref(), value).map_err(|_| Failed),
         None => Ok(()),
     }
 }
 
 /// Changes a text, or the texts of a list; everything else stays.
-fn in_texts(event: &mut Event, path: &FieldPath, change: impl Fn(&str) -> String) -> Result<(), Failed> {
+fn in_texts(event: &mut Event, path: &FieldPath, change: impl Fn(&Str) -> Str) -> Result<(), Failed> {
     let change = |value: &mut Value| {
         if let Value::String(text) = value {
-            *value = change(text).into();
+            *text = change(text);
         }
     };
     match event.get_mut(path) {

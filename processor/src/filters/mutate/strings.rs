@@ -1,5 +1,7 @@
 //! Ruby's `upcase`, `downcase`, `capitalize`, `strip` and `split`.
 
+use tailrace_common::Str;
+
 /// How letters are changed.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::filters) enum Case {
@@ -10,6 +12,15 @@ pub(in crate::filters) enum Case {
 }
 
 impl Case {
+    /// As [`Case::of`], without going through the letters where they are ASCII.
+    pub(super) fn of_shared(self, text: &Str) -> Str {
+        match self {
+            Case::Upper if text.is_ascii() => text.to_ascii_uppercase(),
+            Case::Lower if text.is_ascii() => text.to_ascii_lowercase(),
+            _ => Str::from(self.of(text)),
+        }
+    }
+
     /// Full Unicode mapping letter by letter; a sigma at the end of a word is like any other.
     pub(in crate::filters) fn of(self, text: &str) -> String {
         match self {

@@ -17,6 +17,9 @@ const COMPARE: [(&str, CompareOp); 6] = [
     (">", CompareOp::Greater),
 ];
 
+/// A condition has at most so many operators: its tree is as deep.
+const MOST_OPERATORS: usize = 500;
+
 impl Cursor<'_> {
     /// Expressions with operators between them.
     pub(super) fn condition(&mut self) -> Parsed<Condition> {
@@ -35,6 +38,11 @@ impl Cursor<'_> {
                 alone = Some(operator);
             }
             count += 1;
+            self.operators += 1;
+            if self.operators > MOST_OPERATORS {
+                let message = format!("more than {MOST_OPERATORS} operators in one condition");
+                return self.fail(self.span(start), message, Some("a list and 'in' is shorter"));
+            }
             if count > 1 && alone.is_some() {
                 let message = "'xor' and 'nand' cannot stand beside other operators".into();
                 return self.fail(self.span(start), message, Some("put parts of the condition into parentheses"));

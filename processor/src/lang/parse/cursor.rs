@@ -16,12 +16,14 @@ pub(super) struct Cursor<'s> {
     pub(super) at: usize,
     pub(super) options: ParseOptions,
     depth: usize,
+    /// Operators of the condition at hand.
+    pub(super) operators: usize,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl<'s> Cursor<'s> {
     pub(super) fn new(source: &'s Arc<Source>, options: ParseOptions) -> Cursor<'s> {
-        Cursor { source, text: &source.text, at: 0, options, depth: 0, diagnostics: Vec::new() }
+        Cursor { source, text: &source.text, at: 0, options, depth: 0, operators: 0, diagnostics: Vec::new() }
     }
 
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {

@@ -132,6 +132,7 @@ impl Cursor<'_> {
 
     fn arm(&mut self) -> Parsed<Arm> {
         self.blanks();
+        self.operators = 0;
         let condition = self.condition()?;
         self.blanks();
         if self.peek() != Some(b'{') {
