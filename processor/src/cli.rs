@@ -12,11 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin};
 use crate::input::Stop;
+use crate::lang::lint::lint;
 use crate::lang::{ParseOptions, has_errors, render};
 use crate::options::Ecs;
 use crate::pipeline::{Pipeline, PipelineSettings, Running};
+use crate::settings::files;
 use crate::settings::yaml::{self, Instance, ProcessSettings, Source};
-use crate::settings::{files, variables};
 
 /// Run Logstash pipelines: inputs, filters, outputs.
 #[derive(Debug, Args)]
@@ -110,7 +111,7 @@ impl ProcessorArgs {
 
     /// What is given on the command line wins over the files.
     fn overrule(&self, process: &mut ProcessSettings) {
-        let Instance { settings, source, support_escapes } = &mut process.defaults;
+        let Instance { settings, source, support_escapes, .. } = &mut process.defaults;
         if let Some(data) = &self.data {
             settings.data.clone_from(data);
             settings.dead_letters = data.join("dead_letter_queue");
@@ -149,16 +150,17 @@ impl ProcessorArgs {
 
 /// Compiles all; prints what was found; `None` when there are errors.
 fn compile(instances: &[Instance]) -> anyhow::Result<Option<Vec<Pipeline>>> {
-    let expand = |text: &str| variables::expand(text, &variables::environment);
     let colours = render::Colours(io::stderr().is_terminal());
     let (mut pipelines, mut failed) = (Vec::new(), false);
     for instance in instances {
+        let expand = |text: &str| instance.keystore.expand(text);
         let options = ParseOptions { support_escapes: instance.support_escapes };
         let (config, mut findings) = match &instance.source {
             Some(Source::Text(text)) => files::from_string(text, options),
             Some(Source::Files(files)) => files::load(files, options)?,
             None => continue,
         };
+        findings.extend(lint(&config));
         pipelines.push(Pipeline::compile(&config, &instance.settings, &expand, &mut findings));
         for finding in &findings {
             write!(io::stderr(), "{}", render::human(finding, colours))?;

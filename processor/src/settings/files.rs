@@ -8,6 +8,9 @@ use crate::lang::ast::{Config, Kind, Source};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::{ParseOptions, parse};
 
+/// The name of a configuration that is given as text.
+pub const CONFIG_STRING: &str = "config string";
+
 /// Why no configuration could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -88,7 +91,7 @@ pub fn read(path: &Path) -> Result<Arc<Source>, FilesError> {
 /// Reads a configuration given as text (`-e`); without input it reads stdin, without output it prints to stdout.
 pub fn from_string(text: &str, options: ParseOptions) -> (Config, Vec<Diagnostic>) {
     let parse_as = |name: &str, text: &str| parse(&Arc::new(Source { name: name.into(), text: text.into() }), options);
-    let (mut config, diagnostics) = parse_as("config string", text);
+    let (mut config, diagnostics) = parse_as(CONFIG_STRING, text);
     for (kind, default) in
         [(Kind::Input, "input { stdin { type => stdin } }"), (Kind::Output, "output { stdout { codec => rubydebug } }")]
     {

@@ -1,5 +1,8 @@
 //! Where configurations come from: files, variables.
 
 pub mod files;
+#[cfg(feature = "edges")]
+pub mod keystore;
 pub mod variables;
+#[cfg(feature = "edges")]
 pub mod yaml;

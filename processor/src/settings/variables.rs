@@ -36,10 +36,14 @@ fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
         Some((name, default)) => (name, Some(default)),
         None => (&inside[..end], None),
     };
+    is_name(name).then_some((name, default, end + 3))
+}
+
+/// Whether a variable may be called so.
+pub fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
-    let legal = starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-    legal.then_some((name, default, end + 3))
+    starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
 }
 
 /// The environment; a value that is not UTF-8 counts as not set.

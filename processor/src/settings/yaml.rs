@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tailrace_common::nearest::nearest;
+use tailrace_common::path::EscapeStyle;
 use tailrace_common::yaml::{self, Key, Node};
 
-use super::variables;
+use super::keystore::{Keystore, KeystoreError};
 use crate::options::Ecs;
 use crate::pipeline::PipelineSettings;
 
@@ -22,6 +24,9 @@ pub enum SettingsError {
         /// Why.
         source: std::io::Error,
     },
+    /// The keystore cannot be used.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
     /// What stands in it is wrong: all errors, one a line, each with its place.
     #[error("{0}")]
     Invalid(String),
@@ -45,6 +50,8 @@ pub struct Instance {
     pub source: Option<Source>,
     /// `config.support_escapes`.
     pub support_escapes: bool,
+    /// What `${NAME}` stands for.
+    pub keystore: Arc<Keystore>,
 }
 
 /// What `logstash.yml` says beyond the pipelines' defaults.
@@ -59,7 +66,7 @@ pub struct ProcessSettings {
 }
 
 /// Keys that are understood, and keys that mean nothing here.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "pipeline.id",
     "pipeline.workers",
     "pipeline.batch.size",
@@ -69,6 +76,7 @@ const KNOWN: [&str; 19] = [
     "path.config",
     "path.data",
     "path.dead_letter_queue",
+    "config.field_reference.escape_style",
     "config.string",
     "config.support_escapes",
     "dead_letter_queue.enable",
@@ -109,17 +117,21 @@ const WITHOUT_MEANING: [(&str, &str); 21] = [
 impl ProcessSettings {
     /// What holds without `logstash.yml`.
     pub fn new(defaults: PipelineSettings) -> ProcessSettings {
-        let defaults = Instance { settings: defaults, source: None, support_escapes: false };
+        let defaults = Instance { settings: defaults, source: None, support_escapes: false, keystore: Arc::default() };
         ProcessSettings { api: Some(("127.0.0.1".into(), 9600)), log_level: None, defaults }
     }
 
-    /// Reads `logstash.yml` in the folder, if it is there.
+    /// Reads the keystore and `logstash.yml` in the folder, where they are there.
     pub fn read(mut self, folder: &Path) -> Result<ProcessSettings, SettingsError> {
+        self.defaults.keystore = Arc::new(Keystore::open(folder)?);
+        if folder.join("logstash.keystore").exists() {
+            tracing::warn!("'logstash.keystore' is a Java keystore and is not read; see tailrace keystore --help");
+        }
         let path = folder.join("logstash.yml");
         if !path.exists() {
             return Ok(self);
         }
-        let mut reader = Reader::open(&path)?;
+        let mut reader = Reader::open(&path, self.defaults.keystore.clone())?;
         let root = reader.root()?;
         for (key, value) in flat(&root, "") {
             reader.process_key(&mut self, &key, value);
@@ -130,7 +142,7 @@ impl ProcessSettings {
 
 /// Reads `pipelines.yml` in the folder.
 pub fn read_pipelines(folder: &Path, defaults: &Instance) -> Result<Vec<Instance>, SettingsError> {
-    let mut reader = Reader::open(&folder.join("pipelines.yml"))?;
+    let mut reader = Reader::open(&folder.join("pipelines.yml"), defaults.keystore.clone())?;
     let root = reader.root()?;
     let mut instances: Vec<Instance> = Vec::new();
     let Some(items) = root.as_list().filter(|items| !items.is_empty()) else {
@@ -175,14 +187,15 @@ fn flat<'n>(node: &'n Node, prefix: &str) -> Vec<(String, &'n Node)> {
 struct Reader {
     path: PathBuf,
     text: String,
+    keystore: Arc<Keystore>,
     errors: Vec<String>,
 }
 
 impl Reader {
-    fn open(path: &Path) -> Result<Reader, SettingsError> {
+    fn open(path: &Path, keystore: Arc<Keystore>) -> Result<Reader, SettingsError> {
         let unreadable = |source| SettingsError::Unreadable { path: path.into(), source };
         let text = fs::read_to_string(path).map_err(unreadable)?;
-        Ok(Reader { path: path.into(), text, errors: Vec::new() })
+        Ok(Reader { path: path.into(), text, keystore, errors: Vec::new() })
     }
 
     fn root(&self) -> Result<Node, SettingsError> {
@@ -204,7 +217,7 @@ impl Reader {
             self.error(node, &format!("'{key}' must be text, this is {}", node.type_name()));
             return None;
         };
-        match variables::expand(text, &variables::environment) {
+        match self.keystore.expand(text) {
             Ok(text) => Some(text),
             Err(message) => {
                 self.error(node, &message);
@@ -299,6 +312,13 @@ impl Reader {
                     None => self.error(node, &format!("'{key}' must be a port or a range, this is '{text}'")),
                 }
             }
+            "config.field_reference.escape_style" => {
+                let text = self.text(key, node).unwrap_or_default();
+                match EscapeStyle::parse(&text) {
+                    Some(style) => style.install(),
+                    None => self.error(node, &format!("'{key}' must be none, percent or ampersand, this is '{text}'")),
+                }
+            }
             "log.level" => process.log_level = self.text(key, node),
             _ => {
                 if !self.pipeline_key(&mut process.defaults, key, node) {
@@ -310,6 +330,10 @@ impl Reader {
 
     /// A key that says nothing here, or does not exist.
     fn other_key(&mut self, key: &str, node: &Node) {
+        if key.starts_with("api.auth.") || key.starts_with("api.ssl.") {
+            self.error(node, &format!("'{key}' is not supported: the API is plain HTTP; keep it on 127.0.0.1"));
+            return;
+        }
         let named = |pattern: &str| match pattern.strip_suffix('*') {
             Some(start) => key.starts_with(start),
             None => key == pattern,
