@@ -11,7 +11,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tailrace_agent::cli::AgentArgs;
 use tailrace_processor::cli::ProcessorArgs;
+use tailrace_processor::settings::keystore::KeystoreArgs;
 use tailrace_processor::tune::check::CheckArgs;
+use tailrace_processor::tune::plugins::PluginsArgs;
 use tailrace_processor::tune::test::TestArgs;
 
 /// A log pipeline that takes the place of Filebeat and Logstash.
@@ -38,8 +40,12 @@ enum Command {
     Search(search::SearchArgs),
     /// Check pipeline configurations: every error at once, with its place.
     Check(CheckArgs),
-    /// Run golden cases against the filters.
-    Test(TestArgs),
+    /// Run golden cases, or suites of logstash-filter-verifier, against the filters.
+    Test(Box<TestArgs>),
+    /// List inputs, filters, outputs and codecs, or the options of one.
+    Plugins(PluginsArgs),
+    /// Keep values of `${NAME}` in a file that only its owner may read.
+    Keystore(KeystoreArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example: tailrace completions bash > /etc/bash_completion.d/tailrace")]
     Completions {
@@ -57,6 +63,8 @@ impl Command {
             Command::Search(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Test(args) => args.run(),
+            Command::Plugins(args) => args.run(),
+            Command::Keystore(args) => args.run(),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "tailrace", &mut io::stdout());
                 Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tailrace_common::json::{self, Numbers};
+use tailrace_common::path::EscapeStyle;
 use tailrace_common::{Clock, Event, Str, Timestamp, Value};
 
 use crate::lang::diagnostic::Diagnostic;
@@ -84,7 +85,11 @@ impl Outcome {
 impl Case {
     /// Runs the case.
     pub fn run(&self) -> Outcome {
-        match (self.output(), &self.error) {
+        let output = self.output();
+        if self.setting("config.field_reference.escape_style").is_some() {
+            EscapeStyle::None.install();
+        }
+        match (output, &self.error) {
             (Err(_), Some(_)) => Outcome::Passed,
             (Ok(_), Some(wanted)) => Outcome::Failed(format!("must be refused with: {wanted}")),
             (Err(message), None) => Outcome::Failed(message),
@@ -117,6 +122,10 @@ impl Case {
     }
 
     fn compile(&self, clock: Clock) -> Result<FilterPlan, String> {
+        if let Some(style) = self.setting("config.field_reference.escape_style") {
+            let style = style.as_str().and_then(EscapeStyle::parse);
+            style.ok_or("no escape_style of field references")?.install();
+        }
         let source = crate::lang::ast::Source { name: self.id.clone(), text: self.config.clone() };
         let escapes = self.setting("config.support_escapes").and_then(serde_json::Value::as_bool);
         let options = ParseOptions { support_escapes: escapes.unwrap_or(false) };

@@ -9,30 +9,45 @@ use serde_json::json;
 
 use crate::lang::ast::Config;
 use crate::lang::diagnostic::{Diagnostic, Severity};
+use crate::lang::lint::lint;
 use crate::lang::{ParseOptions, has_errors, parse, render};
 use crate::options::Ecs;
 use crate::pipeline::{Pipeline, PipelineSettings};
-use crate::settings::{files, variables};
+use crate::settings::files::{self, FilesError};
+use crate::settings::yaml::{self, Instance, ProcessSettings, SettingsError, Source};
 
 /// Check pipeline configurations: every error at once, with its place.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each FILE is read on its own and all are checked together, as one pipeline.
+Each FILE is read on its own and all are checked together, as one pipeline; with --path.settings the pipelines of
+pipelines.yml are checked one by one, with their settings. Everything is checked that the processor needs to start:
+plugins, options, patterns, files. Warnings tell what is legal and yet surprising.
 
-Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage.")]
+Examples:
+  tailrace check /etc/logstash/conf.d
+  tailrace check --path.settings /etc/logstash
+  tailrace check --syntax --format json 'conf.d/*.conf'
+
+Exit codes: 0 no errors (there may be warnings), 1 errors, 2 wrong usage or nothing to read.")]
 pub struct CheckArgs {
     /// Files, folders or globs.
-    #[arg(value_name = "FILE|DIR|GLOB", required = true)]
+    #[arg(value_name = "FILE|DIR|GLOB", required_unless_present = "settings")]
     files: Vec<String>,
+    /// Folder of logstash.yml and pipelines.yml.
+    #[arg(long = "path.settings", value_name = "DIR", conflicts_with = "files")]
+    settings: Option<PathBuf>,
     /// For people, JSON, GitHub's annotations or JUnit's XML.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Only read the text; do not look at plugins and options.
     #[arg(long)]
     syntax: bool,
-    /// `pipeline.ecs_compatibility`: disabled, v1 or v8.
-    #[arg(long, default_value = "v8", value_parser = parse_ecs)]
-    ecs: Ecs,
+    /// Errors only.
+    #[arg(long)]
+    no_warnings: bool,
+    /// `pipeline.ecs_compatibility`: disabled, v1 or v8 [default: v8, or what logstash.yml says].
+    #[arg(long, value_parser = super::ecs_mode)]
+    ecs: Option<Ecs>,
     /// `config.support_escapes`: process escapes such as \n in quoted text.
     #[arg(long)]
     support_escapes: bool,
@@ -51,10 +66,6 @@ enum Format {
     Junit,
 }
 
-fn parse_ecs(text: &str) -> Result<Ecs, String> {
-    Ecs::parse(text).ok_or_else(|| "must be disabled, v1 or v8".into())
-}
-
 /// What was found in one file.
 struct Checked {
     file: PathBuf,
@@ -64,39 +75,85 @@ struct Checked {
 impl CheckArgs {
     /// Checks and prints.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let mut checked = Vec::new();
-        let mut config = Config::default();
-        for address in &self.files {
-            for file in files::find(address)? {
-                let source = files::read(&file)?;
-                let (part, findings) = parse(&source, ParseOptions { support_escapes: self.support_escapes });
-                config.sections.extend(part.sections);
-                checked.push(Checked { file, findings });
+        let instances = match self.instances() {
+            Ok(instances) => instances,
+            Err(error) => {
+                eprintln!("{error}");
+                return Ok(ExitCode::FAILURE);
             }
-        }
-        if !self.syntax {
-            for finding in self.registration(&config) {
-                let name = Path::new(&finding.span.source.name);
-                if let Some(file) = checked.iter_mut().find(|checked| checked.file == name) {
-                    file.findings.push(finding);
+        };
+        let mut checked = Vec::new();
+        for instance in &instances {
+            match self.instance(instance) {
+                Ok(files) => checked.extend(files),
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    return Ok(ExitCode::from(2));
                 }
             }
         }
-        for file in &mut checked {
-            file.findings.sort_by_key(|finding| finding.span.start);
+        if self.no_warnings {
+            let error = |finding: &Diagnostic| finding.severity == Severity::Error;
+            checked.iter_mut().for_each(|file| file.findings.retain(error));
         }
         self.print(&checked)?;
         let failed = checked.iter().any(|checked| has_errors(&checked.findings));
         Ok(ExitCode::from(u8::from(failed)))
     }
 
-    /// What the plugins say to their options.
-    fn registration(&self, config: &Config) -> Vec<Diagnostic> {
-        let expand = |text: &str| variables::expand(text, &variables::environment);
-        let settings = PipelineSettings { ecs: self.ecs, ..PipelineSettings::default() };
-        let mut findings = Vec::new();
-        Pipeline::compile(config, &settings, &expand, &mut findings);
-        findings
+    /// The files given, as one pipeline, or those of the settings.
+    fn instances(&self) -> Result<Vec<Instance>, SettingsError> {
+        let mut process = ProcessSettings::new(PipelineSettings::default());
+        if let Some(folder) = &self.settings {
+            process = process.read(folder)?;
+        }
+        process.defaults.settings.ecs = self.ecs.unwrap_or(process.defaults.settings.ecs);
+        process.defaults.support_escapes |= self.support_escapes;
+        match &self.settings {
+            Some(folder) if process.defaults.source.is_none() => yaml::read_pipelines(folder, &process.defaults),
+            Some(_) => Ok(vec![process.defaults]),
+            None => {
+                process.defaults.source = Some(Source::Files(self.files.clone()));
+                Ok(vec![process.defaults])
+            }
+        }
+    }
+
+    /// Checks one pipeline; findings by file.
+    fn instance(&self, instance: &Instance) -> Result<Vec<Checked>, FilesError> {
+        let options = ParseOptions { support_escapes: instance.support_escapes };
+        let mut checked: Vec<Checked> = Vec::new();
+        let mut config = Config::default();
+        match &instance.source {
+            Some(Source::Files(addresses)) => {
+                for address in addresses {
+                    for file in files::find(address)? {
+                        let (part, findings) = parse(&files::read(&file)?, options);
+                        config.sections.extend(part.sections);
+                        checked.push(Checked { file, findings });
+                    }
+                }
+            }
+            Some(Source::Text(text)) => {
+                let (part, findings) = files::from_string(text, options);
+                config = part;
+                checked.push(Checked { file: files::CONFIG_STRING.into(), findings });
+            }
+            None => {}
+        }
+        if !self.syntax {
+            for finding in registration(&config, instance) {
+                let name = Path::new(&finding.span.source.name);
+                match checked.iter_mut().position(|checked| checked.file == name) {
+                    Some(at) => checked[at].findings.push(finding),
+                    None => checked.push(Checked { file: name.into(), findings: vec![finding] }),
+                }
+            }
+        }
+        for file in &mut checked {
+            file.findings.sort_by_key(|finding| finding.span.start);
+        }
+        Ok(checked)
     }
 
     fn print(&self, checked: &[Checked]) -> io::Result<()> {
@@ -123,6 +180,14 @@ impl CheckArgs {
         }
         out.flush()
     }
+}
+
+/// What the plugins say to their options, and what is surprising.
+fn registration(config: &Config, instance: &Instance) -> Vec<Diagnostic> {
+    let expand = |text: &str| instance.keystore.expand(text);
+    let mut findings = lint(config);
+    Pipeline::compile(config, &instance.settings, &expand, &mut findings);
+    findings
 }
 
 fn syntax_json(checked: &Checked) -> serde_json::Value {

@@ -1,57 +1,65 @@
-//! `tailrace test`: runs golden cases.
+//! `tailrace test`: runs golden cases and suites of logstash-filter-verifier.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
-use serde_json::json;
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use tailrace_common::{Clock, Timestamp};
 
 use super::cases::{Case, Outcome};
-use crate::lang::render::xml_escaped;
+use super::report::{self, Format, Ran};
+use super::runner::{Prepared, RunnerSettings};
+use super::suite::Suite;
+use crate::options::Ecs;
 
-/// Run golden cases against the filters.
+/// Run golden cases, or suites of logstash-filter-verifier, against the filters.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A case is one JSON object a line:
   {\"id\":\"a-1\",\"config\":\"filter { mutate { uppercase => [\\\"a\\\"] } }\",\"in\":[{\"a\":\"x\"}],\"out\":[{\"a\":\"X\"}]}
 Optional: group, ecs (disabled, v1, v8), error (the configuration must be refused), clock, timezone, env, settings.
 
+Examples:
+  tailrace test --cases cases.jsonl --filter grok
+  tailrace test -p conf.d --clock 2024-03-15T08:30:00Z suites/*.json suites/*.yml
+
 Exit codes: 0 all passed, 1 some failed, 2 wrong usage.")]
 pub struct TestArgs {
     /// Files with cases.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "pipeline", conflicts_with = "pipeline")]
     cases: Vec<PathBuf>,
+    /// The pipeline that suites are run against: files, folders or globs.
+    #[arg(short = 'p', long, value_name = "FILE|DIR|GLOB", requires = "suites")]
+    pipeline: Vec<String>,
+    /// Suites of logstash-filter-verifier, JSON or YAML; with --pipeline.
+    #[arg(value_name = "SUITE", requires = "pipeline")]
+    suites: Vec<PathBuf>,
     /// Only cases whose id or group is this; an id may end in '*'.
     #[arg(long, value_name = "ID|GROUP")]
     filter: Option<String>,
     /// For people, one JSON object per case, or JUnit's XML.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Write what came out into the files as what must come out.
-    #[arg(long)]
+    /// Write what came out into the files of cases as what must come out.
+    #[arg(long, requires = "cases")]
     update: bool,
+    /// What "now" is for suites, in RFC 3339, so that dates without a year stay put.
+    #[arg(long, value_name = "TIME", value_parser = clock, conflicts_with = "cases")]
+    clock: Option<Clock>,
+    /// `pipeline.ecs_compatibility` for suites: disabled, v1 or v8.
+    #[arg(long, default_value = "v8", value_parser = super::ecs_mode, conflicts_with = "cases")]
+    ecs: Ecs,
+    /// `config.support_escapes` for suites.
+    #[arg(long, conflicts_with = "cases")]
+    support_escapes: bool,
 }
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A diff for each failure, counts last.
-    Human,
-    /// One object per case, counts last.
-    Json,
-    /// JUnit's XML.
-    Junit,
-}
-
-/// A case with its result.
-struct Ran {
-    case: Case,
-    outcome: Outcome,
-    seconds: f64,
+fn clock(text: &str) -> Result<Clock, String> {
+    Timestamp::parse_rfc3339(text).map(Clock::Frozen).ok_or_else(|| format!("'{text}' is no time in RFC 3339"))
 }
 
 impl TestArgs {
@@ -65,16 +73,23 @@ impl TestArgs {
             }
             ran.extend(results);
         }
+        if !self.suites.is_empty() {
+            let settings = RunnerSettings {
+                clock: self.clock.unwrap_or(Clock::System),
+                ecs: self.ecs,
+                support_escapes: self.support_escapes,
+            };
+            let prepared = Prepared::load(&self.pipeline, settings).map_err(|error| anyhow!(error))?;
+            for path in &self.suites {
+                ran.extend(self.run_suite(path, &prepared)?);
+            }
+        }
         if ran.is_empty() {
             bail!("no case is called '{}'", self.filter.unwrap_or_default());
         }
         let failed = ran.iter().filter(|ran| !ran.outcome.passed()).count();
         let mut out = io::BufWriter::new(io::stdout().lock());
-        match self.format {
-            Format::Human => print_human(&mut out, &ran, failed)?,
-            Format::Json => print_json(&mut out, &ran, failed)?,
-            Format::Junit => print_junit(&mut out, &ran, failed)?,
-        }
+        report::print(self.format, &mut out, &ran, failed)?;
         out.flush()?;
         Ok(ExitCode::from(u8::from(failed > 0 && !self.update)))
     }
@@ -85,19 +100,36 @@ impl TestArgs {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let case: Case = serde_json::from_str(line)
                 .with_context(|| format!("{}:{}: this line is no case", path.display(), number + 1))?;
-            if self.wants(&case) {
+            if self.wants(&case.id, &case.group) {
                 let started = Instant::now();
                 let outcome = case.run();
-                results.push(Ran { case, outcome, seconds: started.elapsed().as_secs_f64() });
+                let seconds = started.elapsed().as_secs_f64();
+                results.push(Ran { id: case.id, group: case.group, title: case.title, outcome, seconds });
             }
         }
         Ok(results)
     }
 
-    fn wants(&self, case: &Case) -> bool {
+    /// Every suite starts with filters that have seen nothing.
+    fn run_suite(&self, path: &Path, prepared: &Prepared) -> anyhow::Result<Vec<Ran>> {
+        let group = path.display().to_string();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read '{group}'"))?;
+        let suite = Suite::parse(path, &text).with_context(|| format!("cannot read '{group}'"))?;
+        let started = Instant::now();
+        let mut runner = prepared.runner(&suite).map_err(|error| anyhow!("{group}: {error}"))?;
+        let outcomes = suite.run(&mut runner);
+        let seconds = started.elapsed().as_secs_f64() / outcomes.len().max(1) as f64;
+        let ran = outcomes.into_iter().enumerate().map(|(at, (title, outcome))| {
+            let id = format!("{group}:{}", at + 1);
+            Ran { id, group: group.clone(), title, outcome, seconds }
+        });
+        Ok(ran.filter(|ran| self.wants(&ran.id, &ran.group)).collect())
+    }
+
+    fn wants(&self, id: &str, group: &str) -> bool {
         self.filter.as_ref().is_none_or(|wanted| match wanted.strip_suffix('*') {
-            Some(start) => case.id.starts_with(start),
-            None => case.id == *wanted || case.group == *wanted,
+            Some(start) => id.starts_with(start),
+            None => id == wanted || group == wanted,
         })
     }
 }
@@ -108,7 +140,7 @@ fn update(path: &Path, results: &[Ran]) -> anyhow::Result<()> {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         let mut case: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        let differs = results.iter().find(|ran| case["id"] == ran.case.id.as_str());
+        let differs = results.iter().find(|ran| case["id"] == ran.id.as_str());
         match differs.map(|ran| &ran.outcome) {
             Some(Outcome::Differs { got, .. }) => {
                 let events = got.iter().map(|event| serde_json::from_str(event)).collect::<Result<Vec<_>, _>>()?;
@@ -120,69 +152,4 @@ fn update(path: &Path, results: &[Ran]) -> anyhow::Result<()> {
         out.push('\n');
     }
     fs::write(path, out).with_context(|| format!("cannot write '{}'", path.display()))
-}
-
-fn print_human(out: &mut impl Write, ran: &[Ran], failed: usize) -> io::Result<()> {
-    let colours = io::stdout().is_terminal();
-    let paint = |code: &str, text: &str| if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() };
-    for Ran { case, outcome, .. } in ran {
-        if outcome.passed() {
-            continue;
-        }
-        writeln!(out, "{} {} {}", paint("1;31", "FAILED"), case.id, case.title.as_deref().unwrap_or_default())?;
-        match outcome {
-            Outcome::Passed => {}
-            Outcome::Failed(message) => writeln!(out, "{}", message.trim_end())?,
-            Outcome::Differs { expected, got } => {
-                expected
-                    .iter()
-                    .filter(|event| !got.contains(event))
-                    .try_for_each(|event| writeln!(out, "{}", paint("31", &format!("- {event}"))))?;
-                got.iter()
-                    .filter(|event| !expected.contains(event))
-                    .try_for_each(|event| writeln!(out, "{}", paint("32", &format!("+ {event}"))))?;
-            }
-        }
-    }
-    writeln!(out, "{} passed, {failed} failed", ran.len() - failed)
-}
-
-fn print_json(out: &mut impl Write, ran: &[Ran], failed: usize) -> io::Result<()> {
-    for Ran { case, outcome, .. } in ran {
-        let mut line = json!({ "id": case.id, "ok": outcome.passed() });
-        match outcome {
-            Outcome::Passed => {}
-            Outcome::Failed(message) => line["error"] = message.as_str().into(),
-            Outcome::Differs { expected, got } => {
-                line["diff"] = format!("- {}\n+ {}", expected.join("\n- "), got.join("\n+ ")).into();
-                let events = got.iter().map(|event| serde_json::from_str(event)).collect::<Result<Vec<_>, _>>();
-                line["got"] = serde_json::Value::Array(events.map_err(io::Error::other)?);
-            }
-        }
-        writeln!(out, "{line}")?;
-    }
-    writeln!(out, "{}", json!({ "passed": ran.len() - failed, "failed": failed }))
-}
-
-fn print_junit(out: &mut impl Write, ran: &[Ran], failed: usize) -> io::Result<()> {
-    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
-    writeln!(out, "<testsuite name=\"tailrace\" tests=\"{}\" failures=\"{failed}\">", ran.len())?;
-    for Ran { case, outcome, seconds } in ran {
-        write!(
-            out,
-            "  <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.6}\"",
-            xml_escaped(&case.group),
-            xml_escaped(&case.id)
-        )?;
-        let message = match outcome {
-            Outcome::Passed => {
-                writeln!(out, "/>")?;
-                continue;
-            }
-            Outcome::Failed(message) => message.clone(),
-            Outcome::Differs { expected, got } => format!("- {}\n+ {}", expected.join("\n- "), got.join("\n+ ")),
-        };
-        writeln!(out, "><failure>{}</failure></testcase>", xml_escaped(&message))?;
-    }
-    writeln!(out, "</testsuite>")
 }
