@@ -1,0 +1,4 @@
+//! Documents as they come from Kafka.
+
+/// A container's access line as Filebeat writes it.
+pub(crate) const ACCESS: &str = r#"{"@timestamp":"2024-10-10T13:55:36.123Z","@metadata":{"beat":"filebeat","type":"_doc","version":"8.15.0","_id":"Zk3v9XWqT1yQ0w4s"},"message":"203.0.113.7 - frank [10/Oct/2024:13:55:36 +0000] \"GET /shop/item/42 HTTP/1.1\" 200 2326","stream":"stdout","tags":["access","container"],"log":{"offset":84213,"file":{"path":"/var/lib/docker/containers/4bf92f3577b3/4bf92f3577b3-json.log"}},"container":{"id":"4bf92f3577b34da6a3ce929d0e0e4736","name":"shop-web-1","image":{"name":"registry.example.org/shop/web:1.42.0"},"labels":{"team":"shop","tier":"web"}},"host":{"name":"node-3"},"agent":{"type":"filebeat","version":"8.15.0","id":"7f1c6a52-0c1d"},"ecs":{"version":"8.0.0"},"input":{"type":"container"}}"#;

@@ -1,0 +1,118 @@
+//! Filters one by one, events per second on one core and allocations per event:
+//!
+//! ```sh
+//! cargo bench -p tailrace-processor --no-default-features --bench filters [-- NAME]
+//! ```
+//!
+//! Figures stand in `benches/README.md`. A row of the table in `rows.rs` is all that a filter needs.
+#![allow(clippy::unwrap_used)]
+
+mod documents;
+mod rows;
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tailrace_common::json::{self, Numbers};
+use tailrace_common::{Clock, Event, Str, Timestamp, Value};
+use tailrace_processor::lang::ast::Source;
+use tailrace_processor::lang::{ParseOptions, parse};
+use tailrace_processor::options::Ecs;
+use tailrace_processor::plan::compile::compile_filters;
+use tailrace_processor::plan::run::{FilterPlan, Worker};
+use tailrace_processor::plugin::BuildContext;
+
+use rows::{ROWS, Row};
+
+/// Events of a batch.
+const BATCH: usize = 125;
+
+fn read_event(text: &str, now: Timestamp) -> Event {
+    match json::parse(&Str::from(text), Numbers::Float).unwrap() {
+        Value::Object(fields) => Event::from_object(fields, now),
+        other => panic!("no object: {other:?}"),
+    }
+}
+
+fn compile(row: &Row) -> FilterPlan {
+    let source = Source { name: row.name.into(), text: row.config.into() };
+    let (config, mut findings) = parse(&source.into(), ParseOptions::default());
+    let expand = |text: &str| Ok(text.to_string());
+    let build = BuildContext {
+        ecs: Ecs::Disabled,
+        clock: Clock::System,
+        timezone: "UTC".into(),
+        expand: &expand,
+        directory: PathBuf::from("."),
+    };
+    let plan = compile_filters(&config, &build, &mut findings);
+    assert!(findings.is_empty(), "{}: {findings:?}", row.name);
+    plan
+}
+
+/// Allocations per event, once the worker is warm.
+fn allocations(plan: &FilterPlan, batch: &[Event], worker: &mut Worker, now: Timestamp) -> f64 {
+    drop(plan.run(batch.to_vec(), worker, now));
+    let events = batch.to_vec();
+    let mut filtered = None;
+    let counted = allocation_counter::measure(|| filtered = Some(plan.run(events, worker, now)));
+    counted.count_total as f64 / batch.len() as f64
+}
+
+fn filters(criterion: &mut Criterion) {
+    let now = Clock::System.now();
+    let mut group = criterion.benchmark_group("filter");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for row in ROWS {
+        let plan = compile(row);
+        let batch = vec![read_event(row.event, now); BATCH];
+        let mut worker = Worker::default();
+        println!("{}: {:.2} allocations per event", row.name, allocations(&plan, &batch, &mut worker, now));
+        group.bench_function(row.name, |b| {
+            b.iter_batched(
+                || batch.clone(),
+                |events| plan.run(black_box(events), &mut worker, now),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// JSON → event → JSON, with nothing between.
+fn pass_through(criterion: &mut Criterion) {
+    let now = Clock::System.now();
+    let text = Str::from(documents::ACCESS);
+    let mut group = criterion.benchmark_group("event");
+    group.throughput(Throughput::Elements(1));
+    let mut out = Vec::with_capacity(4096);
+    let once = |out: &mut Vec<u8>| {
+        out.clear();
+        let Value::Object(fields) = json::parse(black_box(&text), Numbers::Float).unwrap() else { panic!("no object") };
+        Event::from_object(fields, now).write_json(out);
+    };
+    once(&mut out);
+    let counted = allocation_counter::measure(|| once(&mut out));
+    println!("pass-through of {} B: {} allocations per event", text.len(), counted.count_total);
+    group.bench_function("JSON to event", |b| {
+        b.iter(|| match json::parse(black_box(&text), Numbers::Float).unwrap() {
+            Value::Object(fields) => Event::from_object(fields, now),
+            other => panic!("no object: {other:?}"),
+        });
+    });
+    group.bench_function("JSON to event to JSON", |b| b.iter(|| once(&mut out)));
+    group.finish();
+}
+
+fn settings() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(20)
+        .configure_from_args()
+}
+
+criterion_group! { name = benches; config = settings(); targets = filters, pass_through }
+criterion_main!(benches);

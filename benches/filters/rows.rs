@@ -1,0 +1,75 @@
+//! What is measured: one row per filter and way of using it.
+
+/// A configuration and an event that goes through it.
+pub(crate) struct Row {
+    /// As the figures call it: the filter first.
+    pub(crate) name: &'static str,
+    /// A configuration; its filter sections run, in the ECS mode `disabled`.
+    pub(crate) config: &'static str,
+    /// The event, as a JSON object.
+    pub(crate) event: &'static str,
+}
+
+/// An access line of Apache with referrer and user agent.
+const APACHE: &str = r#"{"message":"203.0.113.7 - frank [10/Oct/2024:13:55:36 +0000] \"GET /shop/item/42?ref=start HTTP/1.1\" 200 2326 \"https://www.example.org/shop\" \"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\""}"#;
+
+/// Each is also run as a test of the bench: `cargo test --bench filters`.
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        name: "date ISO8601",
+        config: r#"filter { date { match => ["time", "ISO8601"] } }"#,
+        event: r#"{"time":"2024-10-10T13:55:36.123Z"}"#,
+    },
+    Row {
+        name: "date dd/MMM/yyyy:HH:mm:ss Z",
+        config: r#"filter { date { match => ["time", "dd/MMM/yyyy:HH:mm:ss Z"] } }"#,
+        event: r#"{"time":"10/Oct/2024:13:55:36 +0000"}"#,
+    },
+    Row {
+        name: "date MMM d HH:mm:ss",
+        config: r#"filter { date { match => ["time", "MMM  d HH:mm:ss", "MMM dd HH:mm:ss"] timezone => "Europe/Berlin" } }"#,
+        event: r#"{"time":"Oct 10 13:55:36"}"#,
+    },
+    Row {
+        name: "dissect Apache",
+        config: r#"filter { dissect { mapping => { "message" => '%{client} %{ident} %{user} [%{time}] "%{verb} %{path} HTTP/%{version}" %{status} %{bytes} "%{referrer}" "%{agent}"' } } }"#,
+        event: APACHE,
+    },
+    Row {
+        name: "drop in a branch",
+        config: r#"filter { if [level] == "debug" { drop { } } }"#,
+        event: r#"{"level":"info","message":"started"}"#,
+    },
+    Row {
+        name: "grok Apache",
+        config: r#"filter { grok { match => { "message" => "%{COMBINEDAPACHELOG}" } } }"#,
+        event: APACHE,
+    },
+    Row {
+        name: "json 190 B",
+        config: r#"filter { json { source => "message" } }"#,
+        event: r#"{"message":"{\"level\":\"info\",\"logger\":\"shop.cart\",\"thread\":\"http-nio-8080-exec-3\",\"user_id\":48213,\"took_ms\":12.5,\"cached\":false,\"text\":\"added item 42 to the cart\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}"}"#,
+    },
+    Row {
+        name: "mutate chain of ten",
+        config: r#"filter {
+            mutate { rename => { "host" => "[host][name]" } }
+            mutate { add_field => { "env" => "production" } }
+            mutate { lowercase => ["level"] }
+            mutate { strip => ["text"] }
+            mutate { convert => { "took" => "integer" } }
+            mutate { replace => { "type" => "access" } }
+            mutate { copy => { "user" => "[user][name]" } }
+            mutate { add_tag => ["seen"] }
+            mutate { update => { "path" => "/%{service}" } }
+            mutate { remove_field => ["tmp"] }
+        }"#,
+        event: r#"{"host":"web-1","level":"WARN","text":" slow answer ","took":"412","user_name":"frank","path":"/","service":"shop","tmp":"x","type":"log"}"#,
+    },
+    Row {
+        name: "mutate gsub",
+        config: r#"filter { mutate { gsub => ["path", "/\d+", "/N"] } }"#,
+        event: r#"{"path":"/shop/category/17/item/42/reviews"}"#,
+    },
+    Row { name: "nothing", config: "filter { }", event: r#"{"message":"as it is"}"# },
+];
