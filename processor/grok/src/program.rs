@@ -2,6 +2,8 @@
 
 use crate::ast::Assert;
 use crate::charset::CharSet;
+use crate::run::{ByteRun, Stops};
+use crate::token::Token;
 
 /// One operation. Unless it says otherwise, an operation goes on with the next one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,8 +54,19 @@ pub(crate) enum Op {
     },
     /// Chooses among many by the next byte.
     Switch(u32),
-    /// Stores the place in a register.
+    /// Stores the place in a register. Ways back do not undo it: where they lead, it is stored again or cleared.
     Save(u32),
+    /// Stores the place in a register until a way back is taken.
+    SaveUndo(u32),
+    /// Empties the registers of groups that other ways may have set.
+    Clear {
+        from: u32,
+        to: u32,
+    },
+    /// A part that an automaton may decide; see [`Token`].
+    Token(u32),
+    /// Fails when the search was here before, at the same place of the text.
+    Once(u32),
     /// Starts a part whose ways to match are forgotten at its end.
     AtomicStart,
     /// Forgets the ways since the innermost `AtomicStart`.
@@ -116,6 +129,8 @@ pub(crate) enum Op {
     Grapheme,
     /// Fails when this place of the program was tried at this place of the text before.
     Memo(u32),
+    /// The same inside of a part that forgets its ways: only what failed there counts as tried.
+    MemoFailed(u32),
     /// Does nothing; taken out at the end of compilation.
     Nop,
 }
@@ -128,8 +143,8 @@ pub(crate) struct SetTable {
     pub(crate) bytes: [bool; 256],
     /// The characters past ASCII when it is neither none nor all of them.
     pub(crate) beyond: Beyond,
-    /// The one to three bytes that end a run, when there are no others.
-    pub(crate) stops: Option<Stops>,
+    /// How to find the end of a run, when its characters need not be told apart.
+    pub(crate) run: Option<ByteRun>,
     pub(crate) chars: CharSet,
 }
 
@@ -139,16 +154,6 @@ pub(crate) enum Beyond {
     None,
     Some,
     All,
-}
-
-/// Bytes to look for by vector instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stops {
-    /// Nothing ends the run but the end of the text.
-    Never,
-    One(u8),
-    Two(u8, u8),
-    Three(u8, u8, u8),
 }
 
 /// What must come next for the rest of the match, to skip places where it cannot go on.
@@ -185,46 +190,13 @@ pub(crate) struct Program {
     pub(crate) switches: Vec<SwitchTable>,
     pub(crate) limits: Vec<(u32, u32)>,
     pub(crate) groups: Vec<Vec<u32>>,
+    pub(crate) tokens: Vec<Token>,
+    /// How many places `Once` tells apart.
+    pub(crate) onces: usize,
     /// Registers that hold captures: two for every group, the whole match first.
     pub(crate) slots: usize,
     /// All registers.
     pub(crate) registers: usize,
     /// How many places `Memo` tells apart.
     pub(crate) memos: u32,
-}
-
-impl Stops {
-    /// The bytes that are not in the set, when they are few.
-    pub(crate) fn of(bytes: impl Iterator<Item = u8>) -> Option<Stops> {
-        let found: Vec<u8> = bytes.take(4).collect();
-        match found[..] {
-            [] => Some(Stops::Never),
-            [a] => Some(Stops::One(a)),
-            [a, b] => Some(Stops::Two(a, b)),
-            [a, b, c] => Some(Stops::Three(a, b, c)),
-            _ => None,
-        }
-    }
-
-    /// The first of the bytes.
-    #[inline]
-    pub(crate) fn first(self, text: &[u8]) -> Option<usize> {
-        match self {
-            Stops::Never => None,
-            Stops::One(a) => memchr::memchr(a, text),
-            Stops::Two(a, b) => memchr::memchr2(a, b, text),
-            Stops::Three(a, b, c) => memchr::memchr3(a, b, c, text),
-        }
-    }
-
-    /// The last of the bytes.
-    #[inline]
-    pub(crate) fn last(self, text: &[u8]) -> Option<usize> {
-        match self {
-            Stops::Never => None,
-            Stops::One(a) => memchr::memrchr(a, text),
-            Stops::Two(a, b) => memchr::memrchr2(a, b, text),
-            Stops::Three(a, b, c) => memchr::memrchr3(a, b, c, text),
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Compiler;
+use super::{Compiler, groups_in};
 use crate::analysis::{Follow, before};
 use crate::ast::Node;
 use crate::error::Error;
@@ -24,9 +24,11 @@ impl Compiler {
         self.memo()?;
         let table = self.fork(before(first, follow), before(second, follow));
         let fork = self.op(Op::Fork { table, other: 0, lazy: false })?;
+        self.clear(groups_in(std::slice::from_ref(second)))?;
         self.emit(first, follow)?;
         let jump = self.op(Op::Jump(0))?;
         self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy: false };
+        self.clear(groups_in(std::slice::from_ref(first)))?;
         self.emit(second, follow)?;
         self.land(&[jump]);
         Ok(())
@@ -38,16 +40,24 @@ impl Compiler {
         self.memo()?;
         for (index, node) in nodes.iter().enumerate() {
             if index + 1 == nodes.len() {
+                self.clear_others(nodes, index)?;
                 self.emit(node, follow)?;
                 break;
             }
             let push = self.op(Op::Push(0))?;
+            self.clear_others(nodes, index)?;
             self.emit(node, follow)?;
             jumps.push(self.op(Op::Jump(0))?);
             self.program.ops[push as usize] = Op::Push(self.here());
         }
         self.land(&jumps);
         Ok(())
+    }
+
+    /// Empties the groups of the branches but one.
+    fn clear_others(&mut self, nodes: &[Node], branch: usize) -> Result<(), Error> {
+        self.clear(groups_in(&nodes[..branch]))?;
+        self.clear(groups_in(&nodes[branch + 1..]))
     }
 
     fn switch(&mut self, nodes: &[Node], follow: Follow, dispatch: Dispatch) -> Result<(), Error> {
@@ -60,6 +70,7 @@ impl Compiler {
         let mut jumps = Vec::new();
         for node in nodes {
             starts.push(self.here());
+            self.clear_others(nodes, starts.len() - 1)?;
             self.emit(node, follow)?;
             jumps.push(self.op(Op::Jump(0))?);
         }

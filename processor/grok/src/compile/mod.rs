@@ -13,11 +13,12 @@ mod tables;
 
 use std::collections::HashMap;
 
-use crate::analysis::{Follow, fixed_length};
+use crate::analysis::{Follow, before, fixed_length, min_length};
 use crate::ast::{Look, Node, Repeat};
 use crate::charset::CharSet;
 use crate::error::Error;
 use crate::program::{ForkTable, Op, Program};
+use crate::token::Token;
 
 /// The most operations that a program may have.
 const MAX_OPS: usize = 400_000;
@@ -33,6 +34,9 @@ pub(crate) fn compile(node: &Node, groups: usize, careful: bool) -> Result<Progr
         has_calls: !called.is_empty(),
         routines: HashMap::new(),
         outside_memo: 0,
+        forgetful: 0,
+        undone: u32::from(node.any(&keeps_registers)),
+        top: true,
     };
     let follow = if compiler.has_calls { Follow::UNKNOWN } else { Follow::ALWAYS };
     compiler.emit(node, follow)?;
@@ -51,6 +55,17 @@ struct Compiler {
     routines: HashMap<u32, u32>,
     /// How many parts around the current node keep state that `Memo` does not know.
     outside_memo: u32,
+    /// How many parts around the current node forget the ways through them at their end.
+    forgetful: u32,
+    /// How many parts around the current node need ways back to undo what was captured.
+    undone: u32,
+    /// Whether the current node is on the pattern's top level.
+    top: bool,
+}
+
+/// Whether a node makes it matter what registers hold during a match.
+fn keeps_registers(node: &Node) -> bool {
+    matches!(node, Node::Backref(..) | Node::Call(_) | Node::Condition(..) | Node::Keep)
 }
 
 impl Compiler {
@@ -76,12 +91,13 @@ impl Compiler {
         if self.careful && self.outside_memo == 0 {
             let memo = self.program.memos;
             self.program.memos += 1;
-            self.op(Op::Memo(memo))?;
+            self.op(if self.forgetful > 0 { Op::MemoFailed(memo) } else { Op::Memo(memo) })?;
         }
         Ok(())
     }
 
     fn emit(&mut self, node: &Node, follow: Follow) -> Result<(), Error> {
+        let top = std::mem::replace(&mut self.top, false);
         match node {
             Node::Empty => Ok(()),
             Node::Fail => self.op(Op::Fail).map(drop),
@@ -90,15 +106,21 @@ impl Compiler {
                 let set = self.set(set);
                 self.op(Op::Set(set)).map(drop)
             }
-            Node::Concat(nodes) => self.concat(nodes, follow),
-            Node::Alternate(nodes) => self.alternate(nodes, follow),
-            Node::Repeat(body, by) => self.repeat(body, *by, follow),
+            Node::Concat(nodes) => {
+                self.top = top;
+                self.concat(nodes, follow)
+            }
+            Node::Alternate(nodes) => self.token(follow, |compiler| compiler.alternate(nodes, follow)),
+            Node::Repeat(body, by) if tables::single(body).is_some() => self.repeat(body, *by, follow),
+            Node::Repeat(body, by) => self.token(follow, |compiler| compiler.repeat(body, *by, follow)),
             Node::Capture(group, body) => {
-                self.op(Op::Save(group * 2))?;
-                self.emit(body, follow)?;
-                self.op(Op::Save(group * 2 + 1)).map(drop)
+                self.save(group * 2)?;
+                self.token(follow, |compiler| compiler.emit(body, follow))?;
+                self.save(group * 2 + 1)
             }
             Node::Atomic(body) => self.atomic(body),
+            // What cannot come anyway needs no look.
+            Node::Look(Look { behind: false, negative: true }, body) if is_ruled_out(body, follow) => Ok(()),
             Node::Look(look, body) => self.look(*look, body),
             Node::Assert(assert) => self.op(Op::Assert(*assert)).map(drop),
             Node::Backref(groups, ignore_case) => {
@@ -114,6 +136,41 @@ impl Compiler {
             Node::Keep => self.op(Op::Keep).map(drop),
             Node::Grapheme => self.op(Op::Grapheme).map(drop),
         }
+    }
+
+    fn save(&mut self, register: u32) -> Result<(), Error> {
+        self.op(if self.undone > 0 { Op::SaveUndo(register) } else { Op::Save(register) }).map(drop)
+    }
+
+    /// Empties the groups that another way may have set on its try.
+    fn clear(&mut self, groups: Option<(u32, u32)>) -> Result<(), Error> {
+        match groups {
+            Some((first, last)) if self.undone == 0 => {
+                self.op(Op::Clear { from: first * 2, to: last * 2 + 2 }).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Compiles a part that an automaton may decide.
+    fn token(&mut self, follow: Follow, emit: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        if self.careful || self.has_calls || follow.always {
+            return emit(self);
+        }
+        let start = self.op(Op::Nop)?;
+        emit(self)?;
+        let end = self.here();
+        // A part that is a token as a whole needs no second one.
+        if let Op::Token(inner) = self.program.ops[start as usize + 1..end as usize].first().copied().unwrap_or(Op::Nop)
+            && self.program.tokens[inner as usize].end == end
+        {
+            return Ok(());
+        }
+        if crate::token::is_eligible(&self.program.ops[start as usize + 1..end as usize]) {
+            self.program.tokens.push(Token::new(start + 1, end, follow));
+            self.program.ops[start as usize] = Op::Token(self.program.tokens.len() as u32 - 1);
+        }
+        Ok(())
     }
 
     fn group_list(&mut self, groups: &[u32]) -> u32 {
@@ -134,10 +191,14 @@ impl Compiler {
     fn concat(&mut self, nodes: &[Node], follow: Follow) -> Result<(), Error> {
         let mut follows = vec![follow; nodes.len() + 1];
         for at in (0..nodes.len()).rev() {
-            follows[at] = crate::analysis::before(&nodes[at], follows[at + 1]);
+            follows[at] = before(&nodes[at], follows[at + 1]);
         }
+        let once = std::mem::replace(&mut self.top, false) && !self.careful && self.undone == 0;
+        // Different starts of the search, and different ways, come together after some parts.
+        let mut ways = 1;
         let mut at = 0;
         while at < nodes.len() {
+            let emitted = self.here();
             let mut text = Vec::new();
             while let Some(Node::Char(c)) = nodes.get(at) {
                 text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -149,13 +210,40 @@ impl Compiler {
             } else {
                 self.text(&text)?;
             }
+            ways += self.ways_through(emitted);
+            if once && ways > 1 && at < nodes.len() {
+                let place = self.program.onces as u32;
+                self.program.onces += 1;
+                self.op(Op::Once(place))?;
+                ways = 0;
+            }
         }
         Ok(())
     }
 
+    /// How many ways, roughly, the operations from `start` on leave to come out at the same place.
+    fn ways_through(&self, start: u32) -> u32 {
+        let ops = &self.program.ops[start as usize..];
+        ops.iter()
+            .map(|op| match op {
+                Op::Span { .. } | Op::Token(_) if start == 0 => 1,
+                Op::Greedy { .. } | Op::Lazy { .. } => 1,
+                Op::Push(_) | Op::CountFork { .. } => 2,
+                Op::Fork { table, .. } => {
+                    let table = &self.program.forks[*table as usize];
+                    2 * u32::from(table.end == 3 || table.bytes.contains(&3))
+                }
+                _ => 0,
+            })
+            .sum()
+    }
+
     fn atomic(&mut self, body: &Node) -> Result<(), Error> {
+        self.memo()?;
         let start = self.op(Op::AtomicStart)?;
+        self.forgetful += 1;
         self.emit(body, Follow::ALWAYS)?;
+        self.forgetful -= 1;
         if self.is_straight(start + 1) {
             self.program.ops[start as usize] = Op::Nop;
             return Ok(());
@@ -190,8 +278,9 @@ impl Compiler {
                 .op(if look.behind { Op::Behind { set, negative } } else { Op::Ahead { set, negative } })
                 .map(drop);
         }
-        // Whether the part matches depends on where it started, which `Memo` does not see.
-        self.outside_memo += 1;
+        self.memo()?;
+        self.forgetful += 1;
+        self.undone += 1;
         let branches = match body {
             Node::Alternate(nodes) if look.behind => nodes.as_slice(),
             other => std::slice::from_ref(other),
@@ -217,7 +306,8 @@ impl Compiler {
         if look.negative {
             self.program.ops[start as usize] = Op::NegativeStart(self.here());
         }
-        self.outside_memo -= 1;
+        self.undone -= 1;
+        self.forgetful -= 1;
         Ok(())
     }
 
@@ -273,6 +363,10 @@ impl Compiler {
                 *target = places[*target as usize];
             }
         }
+        for token in &mut self.program.tokens {
+            token.first = places[token.first as usize];
+            token.end = places[token.end as usize];
+        }
         for switch in &mut self.program.switches {
             for target in &mut switch.targets {
                 *target = places[*target as usize];
@@ -295,6 +389,27 @@ fn targets(op: &mut Op) -> Option<&mut u32> {
         | Op::CountFork { exit: target, .. } => Some(target),
         _ => None,
     }
+}
+
+/// Whether what follows a negative look-ahead cannot start with what the look-ahead forbids.
+fn is_ruled_out(body: &Node, follow: Follow) -> bool {
+    let head = before(body, Follow::UNKNOWN);
+    min_length(body) > 0 && head.bytes.intersect(follow.bytes).is_empty()
+}
+
+/// The least and the greatest number of the groups in a node.
+fn groups_in(nodes: &[Node]) -> Option<(u32, u32)> {
+    let join = |a: Option<(u32, u32)>, b: Option<(u32, u32)>| match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    };
+    nodes.iter().fold(None, |all, node| {
+        let own = match node {
+            Node::Capture(group, _) => Some((*group, *group)),
+            _ => None,
+        };
+        join(all, join(own, groups_in(node.children())))
+    })
 }
 
 fn called_groups(node: &Node) -> Vec<u32> {

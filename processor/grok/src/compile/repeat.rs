@@ -1,6 +1,6 @@
 //! Repetitions.
 
-use super::{Compiler, is_run};
+use super::{Compiler, groups_in, is_run};
 use crate::analysis::{Follow, before, min_length};
 use crate::ast::{Mode, Node, Repeat, UNLIMITED};
 use crate::bytes::ByteSet;
@@ -20,7 +20,8 @@ impl Compiler {
         }
         if let Some((set, by)) = is_run(body, by) {
             let steps = if by.max == UNLIMITED { by.min } else { by.max };
-            if !self.careful || (by.min == by.max && by.min > 8) || u64::from(steps) > UNROLL_CAREFUL {
+            let one_way = by.mode == Mode::Possessive || (by.min == by.max && by.min > 8);
+            if !self.careful || one_way || u64::from(steps) > UNROLL_CAREFUL {
                 return self.run(&set, by, follow);
             }
         }
@@ -29,13 +30,19 @@ impl Compiler {
             return self.atomic(&greedy);
         }
         let lazy = by.mode == Mode::Lazy;
-        match (by.min, by.max) {
-            (0, 1) => self.optional(body, lazy, follow),
+        if (by.min, by.max) == (0, 1) {
+            return self.optional(body, lazy, follow);
+        }
+        // A group in a loop holds what an earlier round set until a later one sets it.
+        self.undone += 1;
+        let done = match (by.min, by.max) {
             (0, UNLIMITED) => self.star(body, lazy, follow),
             (1, UNLIMITED) => self.plus(body, lazy, follow),
             _ if self.unrolls(body, by) => self.unrolled(body, by, follow),
             _ => self.counted(body, by, follow),
-        }
+        };
+        self.undone -= 1;
+        done
     }
 
     fn unrolls(&self, body: &Node, by: Repeat) -> bool {
@@ -72,7 +79,15 @@ impl Compiler {
         let table = self.fork(before(body, follow), follow);
         let fork = self.op(Op::Fork { table, other: 0, lazy })?;
         self.emit(body, follow)?;
-        self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
+        let groups = groups_in(std::slice::from_ref(body));
+        if groups.is_some() && self.undone == 0 {
+            let jump = self.op(Op::Jump(0))?;
+            self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
+            self.clear(groups)?;
+            self.land(&[jump]);
+        } else {
+            self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
+        }
         Ok(())
     }
 
@@ -111,7 +126,9 @@ impl Compiler {
         let looped = again(body, follow);
         for round in 0..by.min {
             let last = round + 1 == by.min && by.max == by.min;
-            self.emit(body, if last { follow } else { looped })?;
+            // A round that has to come may fail, whatever follows the loop.
+            let always = looped.always && round + 1 == by.min;
+            self.emit(body, if last { follow } else { Follow { always, ..looped } })?;
         }
         if by.max == UNLIMITED {
             return self.star(body, lazy, follow);
@@ -138,7 +155,7 @@ impl Compiler {
 
     fn counted(&mut self, body: &Node, by: Repeat, follow: Follow) -> Result<(), Error> {
         self.outside_memo += 1;
-        let looped = again(body, follow);
+        let looped = again(body, Follow { always: follow.always && by.min == 0, ..follow });
         let counter = self.register();
         let limits = self.program.limits.len() as u32;
         self.program.limits.push((by.min, by.max));

@@ -5,7 +5,8 @@ use crate::analysis::Follow;
 use crate::ast::Node;
 use crate::bytes::ByteSet;
 use crate::charset::{CharSet, INVALID};
-use crate::program::{Beyond, ForkTable, Next, SetTable, Stops};
+use crate::program::{Beyond, ForkTable, Next, SetTable};
+use crate::run::{ByteRun, Stops};
 
 /// The set of a node that matches one character.
 pub(super) fn single(node: &Node) -> Option<CharSet> {
@@ -62,10 +63,6 @@ fn set_table(set: &CharSet) -> SetTable {
         _ => Beyond::Some,
     };
     let leads = ByteSet::leads(set);
-    SetTable {
-        bytes: std::array::from_fn(|byte| leads.contains(byte as u8)),
-        beyond,
-        stops: (beyond == Beyond::All).then(|| Stops::of(ByteSet::ALL.without(leads).iter())).flatten(),
-        chars: set.clone(),
-    }
+    let bytes = std::array::from_fn(|byte| leads.contains(byte as u8));
+    SetTable { bytes, beyond, run: (beyond != Beyond::Some).then(|| ByteRun::new(bytes)), chars: set.clone() }
 }

@@ -3,13 +3,13 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::ast::Assert;
-use crate::program::{Beyond, Next, SetTable, Stops};
+use crate::program::{Beyond, Next, SetTable};
 use crate::unicode::is_word;
 use crate::utf8;
 use crate::vm::NONE;
 
-/// Bytes that a run is read one by one before the vector search is started.
-const SHORT_RUN: usize = 16;
+/// Limits up to here are counted one by one.
+const SHORT: u32 = 8;
 /// How far a grapheme cluster may reach, in bytes.
 const MAX_GRAPHEME: usize = 4096;
 
@@ -31,9 +31,16 @@ fn one_long(set: &SetTable, text: &[u8], pos: usize) -> Option<usize> {
 /// The place after as many characters of the set as there are, up to `max`.
 #[inline]
 pub(super) fn run(set: &SetTable, text: &[u8], pos: usize, min: u32, max: u32) -> Option<usize> {
-    if max == NONE && min <= 1 && set.beyond != Beyond::Some {
-        let end = run_bytes(set, text, pos);
-        return (min == 0 || end > pos).then_some(end);
+    if let Some(whole) = &set.run {
+        if max == NONE && min <= 1 {
+            let end = whole.end(text, pos);
+            return (min == 0 || end > pos).then_some(end);
+        }
+        // Without characters past ASCII, bytes are characters.
+        if set.beyond == Beyond::None && max > SHORT {
+            let end = whole.end(text, pos).min(pos.saturating_add(max as usize));
+            return (end - pos >= min as usize).then_some(end);
+        }
     }
     let (mut at, mut count) = (pos, 0);
     while count < max {
@@ -42,29 +49,6 @@ pub(super) fn run(set: &SetTable, text: &[u8], pos: usize, min: u32, max: u32) -
         count += 1;
     }
     (count >= min).then_some(at)
-}
-
-/// A run whose characters need not be told apart.
-#[inline]
-fn run_bytes(set: &SetTable, text: &[u8], pos: usize) -> usize {
-    let mut at = pos;
-    let Some(stops) = set.stops else {
-        while at < text.len() && set.bytes[usize::from(text[at])] {
-            at += 1;
-        }
-        return at;
-    };
-    if stops == Stops::Never {
-        return text.len();
-    }
-    let near = text.len().min(pos + SHORT_RUN);
-    while at < near {
-        if !set.bytes[usize::from(text[at])] {
-            return at;
-        }
-        at += 1;
-    }
-    stops.first(&text[at..]).map_or(text.len(), |found| at + found)
 }
 
 /// The place after exactly `count` characters of the set.
@@ -101,11 +85,12 @@ pub(super) fn last_before(next: &Next, text: &[u8], least: usize, pos: usize) ->
 /// The first place from `pos` on where what follows can start, with only characters of the set
 /// in between, `left` at most; and how many are left.
 pub(super) fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, left: u32) -> Option<(usize, u32)> {
-    if let (NONE, Some(find), Some(Stops::Never)) = (left, next.find, set.stops) {
-        return match find.first(&text[pos..]) {
-            Some(found) => Some((pos + found, left)),
-            None => next.end.then_some((text.len(), left)),
-        };
+    if left == NONE
+        && let (Some(find), Some(run)) = (next.find, &set.run)
+        && run.is_all()
+    {
+        let found = find.after(text, pos);
+        return (found < text.len() || next.end).then_some((found, left));
     }
     let (mut at, mut left) = (pos, left);
     loop {

@@ -25,6 +25,8 @@ pub struct Scratch {
     calls: Vec<Call>,
     /// One bit for every place of the program and of the text that was tried.
     memo: Vec<u64>,
+    /// Where `Once` was last, by its number.
+    onces: Vec<u32>,
 }
 
 /// An entry of the stack.
@@ -40,6 +42,8 @@ enum Frame {
     Restore { register: u32, old: u32 },
     /// The old state of the calls.
     RestoreCall { current: u32, len: u32 },
+    /// A place that has failed when this is met on the way back.
+    Failing { memo: u32, pos: u32 },
     /// Where an atomic group starts.
     Atomic,
     /// Where a look-around starts.
@@ -72,6 +76,10 @@ impl<'a> Machine<'a> {
     pub(crate) fn new(program: &'a Program, text: &'a [u8], search_start: usize, scratch: &'a mut Scratch) -> Self {
         scratch.registers.clear();
         scratch.registers.resize(program.registers, NONE);
+        if program.onces > 0 {
+            scratch.onces.clear();
+            scratch.onces.resize(program.onces, NONE);
+        }
         if program.memos > 0 {
             let bits = program.memos as usize * (text.len() + 1);
             scratch.memo.clear();
@@ -164,6 +172,9 @@ impl<'a> Machine<'a> {
                         return Some((op + 1, pos));
                     }
                 }
+                Frame::Failing { memo, pos } => {
+                    self.first_visit(memo, pos as usize);
+                }
                 frame => self.undo(frame),
             }
         }
@@ -226,6 +237,16 @@ impl<'a> Machine<'a> {
         self.push(Frame::RestoreCall { current: self.call, len })?;
         self.call = outer;
         Ok(Some(back))
+    }
+
+    /// Whether this place has not failed yet; it will have when the ways from it are used up.
+    fn may_succeed(&mut self, memo: u32, pos: usize) -> Result<bool, Halt> {
+        let bit = memo as usize * (self.text.len() + 1) + pos;
+        let failed = self.scratch.memo[bit / 64] >> (bit % 64) & 1 == 1;
+        if !failed {
+            self.push(Frame::Failing { memo, pos: pos as u32 })?;
+        }
+        Ok(!failed)
     }
 
     /// Whether this place is new; it is not from now on.

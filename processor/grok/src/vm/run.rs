@@ -2,7 +2,8 @@
 
 use super::{Frame, Machine, NONE, check};
 use crate::budget::{Halt, Meter};
-use crate::program::Op;
+use crate::program::{Next, Op, SetTable};
+use crate::token::Verdict;
 
 /// Where an operation leads.
 enum Step {
@@ -80,8 +81,49 @@ impl Machine<'_> {
                     continue;
                 }
                 Op::Save(register) => {
-                    self.set_register(register, pos as u32);
+                    self.scratch.registers[register as usize] = pos as u32;
                     Some(pos)
+                }
+                Op::Token(token) => {
+                    let token = &program.tokens[token as usize];
+                    match token.decide(program, text, pos) {
+                        Verdict::Ends(end) => {
+                            meter.spent += (end - pos) as u64 >> 4;
+                            pos = end;
+                            op = token.end;
+                            continue;
+                        }
+                        Verdict::Fails => None,
+                        Verdict::Unknown => Some(pos),
+                    }
+                }
+                Op::Once(place) => {
+                    let last = &mut self.scratch.onces[place as usize];
+                    let new = *last != pos as u32;
+                    *last = pos as u32;
+                    new.then_some(pos)
+                }
+                Op::Clear { from, to } => {
+                    self.scratch.registers[from as usize..to as usize].fill(NONE);
+                    Some(pos)
+                }
+                Op::Push(other) => {
+                    self.push(Frame::Branch { op: other, pos: pos as u32 })?;
+                    Some(pos)
+                }
+                Op::Greedy { set, min, max, next } => {
+                    let set = &program.sets[set as usize];
+                    let next = &program.nexts[next as usize];
+                    match greedy(set, next, text, pos, min, max) {
+                        Some((place, least)) => {
+                            meter.spent += (place - pos) as u64 >> 4;
+                            if place > least {
+                                self.push(Frame::Greedy { op, least: least as u32, pos: place as u32 })?;
+                            }
+                            Some(place)
+                        }
+                        None => None,
+                    }
                 }
                 Op::Assert(assert) => check::holds(assert, text, pos, self.search_start).then_some(pos),
                 Op::Behind { set, negative } => {
@@ -132,24 +174,6 @@ impl Machine<'_> {
         let program = self.program;
         let to = |place: Option<usize>| place.map_or(Step::Back, Step::To);
         Ok(match code {
-            Op::Greedy { set, min, max, next } => {
-                let set = &program.sets[set as usize];
-                let Some(least) = check::skip(set, text, pos, min) else { return Ok(Step::Back) };
-                let left = if max == NONE { NONE } else { max - min };
-                let end = check::run(set, text, least, 0, left).unwrap_or(least);
-                meter.spent += (end - pos) as u64 >> 4;
-                let next = &program.nexts[next as usize];
-                let place = if check::can_start(next, text, end) {
-                    Some(end)
-                } else {
-                    check::last_before(next, text, least, end)
-                };
-                let Some(place) = place else { return Ok(Step::Back) };
-                if place > least {
-                    self.push(Frame::Greedy { op, least: least as u32, pos: place as u32 })?;
-                }
-                Step::To(place)
-            }
             Op::Lazy { set, min, max, next } => {
                 let set = &program.sets[set as usize];
                 let Some(least) = check::skip(set, text, pos, min) else { return Ok(Step::Back) };
@@ -162,8 +186,8 @@ impl Machine<'_> {
                 self.push_lazy(op, place, left);
                 Step::To(place)
             }
-            Op::Push(other) => {
-                self.push(Frame::Branch { op: other, pos: pos as u32 })?;
+            Op::SaveUndo(register) => {
+                self.set_register(register, pos as u32);
                 Step::To(pos)
             }
             Op::AtomicStart => {
@@ -231,6 +255,13 @@ impl Machine<'_> {
                     Step::Back
                 }
             }
+            Op::MemoFailed(memo) => {
+                if self.may_succeed(memo, pos)? {
+                    Step::To(pos)
+                } else {
+                    Step::Back
+                }
+            }
             Op::Nop => Step::To(pos),
             _ => Step::Back,
         })
@@ -279,4 +310,16 @@ impl Machine<'_> {
         }
         None
     }
+}
+
+/// The end of a greedy run and the least one that it can be shortened to.
+#[inline]
+fn greedy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u32) -> Option<(usize, usize)> {
+    let least = check::skip(set, text, pos, min)?;
+    let left = if max == NONE { NONE } else { max - min };
+    let end = check::run(set, text, least, 0, left)?;
+    if check::can_start(next, text, end) {
+        return Some((end, least));
+    }
+    Some((check::last_before(next, text, least, end)?, least))
 }

@@ -1,0 +1,154 @@
+//! Parts of a program that are decided without ways back: tokens.
+//!
+//! Most of what a log pattern captures has one place where it can end: an address before a
+//! blank, a date before a bracket. Of such a part it matters only whether the text up to there
+//! is one of its words, whichever way, so a table driven automaton decides it in one pass. It is
+//! made from the part's operations when they first run; where it would not be exact (two ends
+//! are possible, a character past ASCII needs a table, too many states) the operations
+//! themselves do the work, as they always can.
+
+mod build;
+mod classes;
+mod step;
+
+use std::sync::OnceLock;
+
+use crate::analysis::Follow;
+use crate::bytes::ByteSet;
+use crate::program::{Op, Program};
+use crate::run::ByteRun;
+
+const DEAD: u16 = 0;
+const ACCEPT: u16 = 1;
+const BAIL: u16 = 2;
+/// Numbers below are answers, the others are states.
+const ANSWERS: u16 = 3;
+
+/// A part of a program that may have an automaton.
+#[derive(Debug)]
+pub(crate) struct Token {
+    /// The part's first operation and the one after its last.
+    pub(crate) first: u32,
+    pub(crate) end: u32,
+    /// What can come after it.
+    follow: ByteSet,
+    follow_end: bool,
+    automaton: OnceLock<Option<Box<Automaton>>>,
+}
+
+/// What an automaton says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The part matches up to this place, and nowhere else before what follows.
+    Ends(usize),
+    Fails,
+    /// The operations have to decide.
+    Unknown,
+}
+
+/// A deterministic automaton over bytes. The states are numbered by their row's first entry.
+#[derive(Debug)]
+struct Automaton {
+    classes: [u8; 256],
+    /// The class of the end of the text; before the text it stands for no character.
+    edge: u8,
+    table: Vec<u16>,
+    /// Where to start, by the class of the byte before.
+    starts: Vec<u16>,
+    /// States from this one on (less `ANSWERS`) stay as they are for long. The last entry of their row is the
+    /// number of the run of such bytes.
+    idle: u16,
+    runs: Vec<ByteRun>,
+    /// Longer words may have passed a limit that the automaton does not count.
+    limit: usize,
+}
+
+impl Token {
+    pub(crate) fn new(first: u32, end: u32, follow: Follow) -> Token {
+        Token { first, end, follow: follow.bytes, follow_end: follow.end, automaton: OnceLock::new() }
+    }
+
+    /// Decides whether the part matches at `pos`.
+    #[inline]
+    pub(crate) fn decide(&self, program: &Program, text: &[u8], pos: usize) -> Verdict {
+        match self.automaton.get_or_init(|| build::automaton(program, self).map(Box::new)) {
+            Some(automaton) => automaton.run(text, pos),
+            None => Verdict::Unknown,
+        }
+    }
+
+    /// Whether an automaton decides it; for descriptions of a program.
+    pub(crate) fn is_decided(&self, program: &Program) -> bool {
+        self.automaton.get_or_init(|| build::automaton(program, self).map(Box::new)).is_some()
+    }
+}
+
+impl Automaton {
+    #[inline]
+    fn run(&self, text: &[u8], pos: usize) -> Verdict {
+        let before = match pos.checked_sub(1).and_then(|at| text.get(at)) {
+            Some(&byte) => self.classes[usize::from(byte)],
+            None => self.edge,
+        };
+        let mut state = self.starts[usize::from(before)];
+        let mut at = pos;
+        if state >= ANSWERS {
+            loop {
+                let class = match text.get(at) {
+                    Some(&byte) => self.classes[usize::from(byte)],
+                    None => self.edge,
+                };
+                state = self.table[usize::from(state) + usize::from(class)];
+                if state.wrapping_sub(ANSWERS) < self.idle {
+                    at += 1;
+                    continue;
+                }
+                if state < ANSWERS {
+                    break;
+                }
+                let run = self.table[usize::from(state) + usize::from(self.edge) + 1];
+                let run = &self.runs[usize::from(run)];
+                at = run.end(text, at + 1);
+            }
+        }
+        match state {
+            DEAD => Verdict::Fails,
+            ACCEPT if at - pos <= self.limit => Verdict::Ends(at),
+            _ => Verdict::Unknown,
+        }
+    }
+}
+
+/// Whether a part of a program can have an automaton and is worth one.
+pub(crate) fn is_eligible(ops: &[Op]) -> bool {
+    let known = |op: &Op| {
+        matches!(
+            op,
+            Op::Fail
+                | Op::Byte(_)
+                | Op::Literal { .. }
+                | Op::Set(_)
+                | Op::Span { .. }
+                | Op::Greedy { .. }
+                | Op::Lazy { .. }
+                | Op::Jump(_)
+                | Op::Push(_)
+                | Op::Fork { .. }
+                | Op::Switch(_)
+                | Op::AtomicStart
+                | Op::AtomicEnd
+                | Op::Ahead { .. }
+                | Op::Behind { .. }
+                | Op::Assert(_)
+                | Op::RoundStart(_)
+                | Op::RoundEnd { .. }
+                | Op::CountStart(_)
+                | Op::CountFork { .. }
+                | Op::CountRound(_)
+                | Op::Token(_)
+                | Op::Nop
+        )
+    };
+    let choice = |op: &Op| matches!(op, Op::Push(_) | Op::Fork { .. } | Op::Switch(_) | Op::CountFork { .. });
+    ops.len() <= build::MAX_OPS && ops.iter().all(known) && ops.iter().filter(|op| choice(op)).count() > 0
+}
