@@ -19,7 +19,7 @@ use tailrace_processor::lang::{ParseOptions, parse};
 use tailrace_processor::options::Ecs;
 use tailrace_processor::plan::compile::compile_filters;
 use tailrace_processor::plan::run::{FilterPlan, Worker};
-use tailrace_processor::plugin::BuildContext;
+use tailrace_processor::plugin::{BuildContext, Shared};
 
 use lines::LINES;
 
@@ -67,6 +67,7 @@ fn plan(filters: &str) -> FilterPlan {
         timezone: "UTC".to_owned(),
         expand: &|text| Ok(text.to_owned()),
         directory: PathBuf::from("."),
+        shared: Shared::default(),
     };
     let plan = compile_filters(&config, &build, &mut diagnostics);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");

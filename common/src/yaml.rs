@@ -1,6 +1,6 @@
 //! YAML with the place of every value: filebeat.yml, logstash.yml, pipelines.yml, dictionaries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -291,6 +291,14 @@ struct Open {
     key: Option<Key>,
     /// What `<<` brought; the map's own entries come over it.
     inherited: Option<Node>,
+    /// The keys of a map.
+    keys: HashSet<String>,
+}
+
+impl Open {
+    fn new(node: Node, anchor: usize) -> Open {
+        Open { node, anchor, key: None, inherited: None, keys: HashSet::new() }
+    }
 }
 
 struct Builder {
@@ -313,16 +321,11 @@ impl Builder {
                 failed(&format!("nested more than {DEEPEST} deep"))
             }
             Event::SequenceStart(anchor, _) => {
-                self.open.push(Open {
-                    node: Node { kind: Kind::List(Vec::new()), position },
-                    anchor,
-                    key: None,
-                    inherited: None,
-                });
+                self.open.push(Open::new(Node { kind: Kind::List(Vec::new()), position }, anchor));
                 Ok(())
             }
             Event::MappingStart(anchor, _) => {
-                self.open.push(Open { node: Node::empty_map(position), anchor, key: None, inherited: None });
+                self.open.push(Open::new(Node::empty_map(position), anchor));
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
@@ -372,7 +375,7 @@ impl Builder {
                 }
                 None => match node.kind {
                     Kind::Scalar { text, .. } => {
-                        if entries.iter().any(|(key, _)| key.text == text) {
+                        if text != "<<" && !open.keys.insert(text.clone()) {
                             return failed(format!("the key '{text}' is given twice"));
                         }
                         open.key = Some(Key { text, position });

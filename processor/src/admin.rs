@@ -140,6 +140,7 @@ fn shape(monitor: &Monitor) -> Value {
         let mut shown = events_of(&plugin);
         shown["matches"] = plugin.seen.matched.into();
         shown["failures"] = plugin.seen.failed.into();
+        plugin.numbers.iter().for_each(|(name, count)| shown[*name] = (*count).into());
         shown
     });
     let outputs = monitor.outputs().iter().map(events_of).collect::<Vec<_>>();
@@ -239,6 +240,20 @@ fn plugin_metrics(admin: &Admin, page: &mut Page) {
                     ];
                     page.sample(name, &labels, number(&plugin));
                 }
+            }
+        }
+    }
+    page.family(
+        "tailrace_filter_total",
+        "counter",
+        "What filters count of their own: refreshes, cache hits, look-ups.",
+    );
+    for monitor in &admin.monitors {
+        for plugin in monitor.filters() {
+            for (what, count) in &plugin.numbers {
+                let labels =
+                    [("pipeline", monitor.id()), ("plugin", plugin.name), ("id", plugin.id.as_str()), ("what", *what)];
+                page.sample("tailrace_filter_total", &labels, *count as f64);
             }
         }
     }

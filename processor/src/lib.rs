@@ -16,6 +16,7 @@ pub mod javahash;
 #[cfg(feature = "edges")]
 mod kafka;
 pub mod lang;
+mod lookup;
 pub mod options;
 #[cfg(feature = "edges")]
 pub mod output;

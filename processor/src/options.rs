@@ -375,6 +375,11 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// The tags of a failure: those given, which may be none, else `default`.
+    pub fn tags(&mut self, option: &'static str, default: &str) -> Vec<String> {
+        if self.is_set(option) { self.strings(option) } else { vec![default.into()] }
+    }
+
     /// A hash in the order in which Logstash iterates it; also from a flat list of keys and values, in its own order.
     /// Empty when not set.
     pub fn hash(&mut self, option: &'static str) -> Vec<(String, Value)> {

@@ -3,7 +3,11 @@
 //! A filter is built once per plugin of the configuration and shared by all workers: it holds compiled options and, where
 //! it must, state behind a lock. What changes per event comes through [`FilterContext`].
 
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tailrace_common::{Clock, Event, Timestamp};
 
@@ -21,8 +25,11 @@ pub trait Filter: Send + Sync {
     fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>);
 
     /// Sees all events of a batch before [`Filter::filter`] sees each: the place to look many things up side by side
-    /// (dns, http, memcached, elasticsearch), so that a slow peer costs a batch one time-out and not one per event.
-    fn prefetch(&self, _events: &[Event], _now: Timestamp) {}
+    /// (dns, http, memcached, elasticsearch), so that a slow peer costs a batch one time-out and not one per event. What
+    /// it found, [`FilterContext::fetched`] hands to [`Filter::filter`].
+    fn prefetch(&self, _events: &[Event], _now: Timestamp) -> Fetched {
+        Fetched::default()
+    }
 
     /// Whether events must come one at a time through the whole plan, because what one filter does to an event depends
     /// on what later filters did to earlier events (aggregate, elapsed).
@@ -37,6 +44,22 @@ pub trait Filter: Send + Sync {
 
     /// Emits what time has made due (aggregate, elapsed, metrics); `last` when the pipeline ends.
     fn flush(&self, _last: bool, _context: &mut FilterContext<'_>) {}
+
+    /// Counters of its own, for `/_node/stats` and `/metrics`: names and where they stand.
+    fn numbers(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+/// What [`Filter::prefetch`] found for a batch.
+#[derive(Default)]
+pub struct Fetched(Option<Box<dyn Any>>);
+
+impl Fetched {
+    /// Anything that the filter knows to read.
+    pub fn new(found: impl Any) -> Fetched {
+        Fetched(Some(Box::new(found)))
+    }
 }
 
 /// What a filter is built from, besides its options.
@@ -51,6 +74,23 @@ pub struct BuildContext<'a> {
     pub expand: &'a Expand<'a>,
     /// Relative paths in options count from here.
     pub directory: PathBuf,
+    /// What filters of one pipeline share.
+    pub shared: Shared,
+}
+
+/// State that several filters of one pipeline use together (aggregate), by type and name.
+#[derive(Default)]
+pub struct Shared(RefCell<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>);
+
+impl Shared {
+    /// The state of that name; made when it is first asked for.
+    pub fn get<T: Any + Default + Send + Sync>(&self, name: &str) -> Arc<T> {
+        let mut held = self.0.borrow_mut();
+        let key = (TypeId::of::<T>(), name.to_string());
+        let state = held.entry(key).or_insert_with(|| Arc::new(T::default())).clone();
+        // The key says what type it is.
+        state.downcast().unwrap_or_default()
+    }
 }
 
 /// Builds a filter from its options. Every error stands in the options' diagnostics.
@@ -80,9 +120,15 @@ pub struct FilterContext<'a> {
     pub(crate) emitted: &'a mut Vec<Event>,
     pub(crate) matched: &'a mut u64,
     pub(crate) failed: &'a mut u64,
+    pub(crate) fetched: Fetched,
 }
 
 impl FilterContext<'_> {
+    /// What [`Filter::prefetch`] found for the batch; nothing when it found something of another type.
+    pub fn fetched<T: Any>(&mut self) -> Option<&mut T> {
+        self.fetched.0.as_mut()?.downcast_mut()
+    }
+
     /// The filter did its work on this event: applies the common options. Where they cannot be applied the event is
     /// rejected.
     pub fn matched(&mut self, event: &mut Event) {

@@ -15,7 +15,7 @@ use crate::output::{self, Output};
 use crate::plan::compile::{automatic_id, check_ids, compile_filters, compile_sections, unknown_plugin};
 use crate::plan::run::FilterPlan;
 use crate::plan::tree::{Node, walk};
-use crate::plugin::BuildContext;
+use crate::plugin::{BuildContext, Shared};
 
 /// A pipeline, ready to start.
 pub struct Pipeline {
@@ -60,6 +60,7 @@ impl Pipeline {
             timezone: settings.timezone.clone(),
             expand,
             directory: PathBuf::from("."),
+            shared: Shared::default(),
         };
         check_ids(config, diagnostics);
         let mut inputs = Vec::new();

@@ -36,6 +36,8 @@ pub struct PluginStats {
     pub name: &'static str,
     /// What it has seen; what does not apply is 0.
     pub seen: Snapshot,
+    /// Counters of its own.
+    pub numbers: Vec<(&'static str, u64)>,
 }
 
 fn load(counter: &AtomicU64) -> u64 {
@@ -86,6 +88,7 @@ impl Monitor {
             id: id.clone(),
             name,
             seen: Snapshot { events_out: load(received), ..Snapshot::default() },
+            numbers: Vec::new(),
         };
         self.0.inputs.iter().map(one).collect()
     }
@@ -94,7 +97,8 @@ impl Monitor {
     pub fn filters(&self) -> Vec<PluginStats> {
         let mut all = Vec::new();
         walk(self.0.filters.nodes(), &mut |node| {
-            all.push(PluginStats { id: node.id.clone(), name: node.name, seen: node.counters.snapshot() });
+            let (seen, numbers) = (node.counters.snapshot(), node.filter.numbers());
+            all.push(PluginStats { id: node.id.clone(), name: node.name, seen, numbers });
         });
         all
     }
@@ -110,6 +114,7 @@ impl Monitor {
                 time: Duration::from_nanos(load(&node.nanos)),
                 ..Snapshot::default()
             },
+            numbers: Vec::new(),
         });
         nodes.collect()
     }

@@ -159,7 +159,7 @@ impl Pass<'_> {
         let started = Instant::now();
         let mut seen = Snapshot { events_in: events.len() as u64, ..Snapshot::default() };
         let mut cancelled = false;
-        node.filter.prefetch(&events, self.now);
+        let fetched = node.filter.prefetch(&events, self.now);
         let mut context = FilterContext {
             now: self.now,
             scratch: &mut self.worker.scratch,
@@ -169,6 +169,7 @@ impl Pass<'_> {
             emitted: &mut self.worker.emitted,
             matched: &mut seen.matched,
             failed: &mut seen.failed,
+            fetched,
         };
         for (at, event) in events.iter_mut().enumerate() {
             let before = context.emitted.len();

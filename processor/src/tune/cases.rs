@@ -17,7 +17,7 @@ use crate::lang::{ParseOptions, has_errors, parse, render};
 use crate::options::Ecs;
 use crate::plan::compile::{check_ids, compile_filters};
 use crate::plan::run::{FilterPlan, Worker};
-use crate::plugin::BuildContext;
+use crate::plugin::{BuildContext, Shared};
 use crate::settings::variables;
 
 /// One case.
@@ -136,7 +136,8 @@ impl Case {
         let lookup = |name: &str| self.env.as_ref().and_then(|env| env.get(name).cloned());
         let expand = |text: &str| variables::expand(text, &lookup);
         let timezone = self.timezone.clone().unwrap_or_else(|| "UTC".into());
-        let build = BuildContext { ecs, clock, timezone, expand: &expand, directory: PathBuf::from(".") };
+        let (directory, shared) = (PathBuf::from("."), Shared::default());
+        let build = BuildContext { ecs, clock, timezone, expand: &expand, directory, shared };
         let plan = compile_filters(&config, &build, &mut findings);
         check_ids(&config, &mut findings);
         if has_errors(&findings) { Err(rendered(&findings)) } else { Ok(plan) }

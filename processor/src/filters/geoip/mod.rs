@@ -1,0 +1,192 @@
+//! Filter `geoip`: where an address is, from a MaxMind database.
+
+mod database;
+mod field;
+#[cfg(test)]
+mod mmdb;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tailrace_common::nearest::nearest;
+use tailrace_common::{Event, FieldPath, Object, Timestamp, Value};
+
+use self::database::{Database, DatabaseError};
+use self::field::Field;
+use crate::lang::diagnostic::Diagnostic;
+use crate::lookup::{Cache, Refreshed, put_leaves};
+use crate::options::{Invalid, Options};
+use crate::plugin::{BuildContext, Fetched, Filter, FilterContext, FilterDefinition};
+
+pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
+    name: "geoip",
+    summary: "Adds where an address is, from a MaxMind database.",
+    example: "filter { geoip { source => \"[client][ip]\" database => \"/usr/share/GeoIP/GeoLite2-City.mmdb\" } }",
+    build,
+};
+
+/// Where `geoipupdate` and distributions put databases.
+const FOLDERS: [&str; 3] = ["/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP"];
+/// How often the database is looked at, in seconds.
+const REFRESH: f64 = 60.0;
+
+fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
+    options.require("source");
+    let ecs = options.ecs().enabled();
+    let source = options.field("source");
+    let target = match options.field("target") {
+        Some(target) => Some(target),
+        None if ecs => source.as_ref().and_then(|source| parent_of_ip(source, &mut options)),
+        None => Some(FieldPath::field("geoip")),
+    };
+    let kind = options.one_of("default_database_type", &["City", "ASN"], "City");
+    let wanted = fields(&mut options);
+    let size = options.integer("cache_size").unwrap_or(1000);
+    if size < 1 {
+        options.error_at("cache_size", "'cache_size' must be more than 0");
+    }
+    let tags = options.tags("tag_on_failure", "_geoip_lookup_failure");
+    let path = match options.existing_path("database") {
+        Some(path) => Some(build.directory.join(path)),
+        None if options.is_set("database") => None,
+        None => default_database(kind, &mut options),
+    };
+    let settings = Settings { wanted, ecs, size: usize::try_from(size).unwrap_or(1) };
+    let held = path.ok_or(Invalid).and_then(|path| {
+        let opened = Refreshed::open(path, REFRESH, build.clock.now(), |path| settings.open(path));
+        opened.map_err(|error| {
+            options.error_at("database", error.to_string());
+            Invalid
+        })
+    });
+    options.finish()?;
+    Ok(Box::new(GeoIp { source: source.ok_or(Invalid)?, target: target.ok_or(Invalid)?, settings, held: held?, tags }))
+}
+
+/// Under ECS the target of `[client][ip]` is `[client]`.
+fn parent_of_ip(source: &FieldPath, options: &mut Options<'_>) -> Option<FieldPath> {
+    let keys: Vec<_> = source.keys().collect();
+    match keys.as_slice() {
+        [parents @ .., last] if !parents.is_empty() && last.as_str() == "ip" => {
+            let text: String = parents.iter().map(|key| format!("[{key}]")).collect();
+            FieldPath::parse(&text).ok()
+        }
+        _ => {
+            options.error_at("source", "'geoip' needs a 'target' when 'source' is no field 'ip' such as [client][ip]");
+            None
+        }
+    }
+}
+
+fn fields(options: &mut Options<'_>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for name in options.strings("fields") {
+        match Field::parse(&name) {
+            Some(field) => fields.push(field),
+            None => {
+                let span = options.span_of("fields");
+                let mut finding = Diagnostic::error("invalid-option", &span, format!("'{name}' is no field of geoip"));
+                if let Some(near) = nearest(&name.to_lowercase(), Field::names()) {
+                    finding = finding.with_hint(format!("did you mean '{near}'?"));
+                }
+                options.report(finding);
+            }
+        }
+    }
+    fields
+}
+
+fn default_database(kind: &str, options: &mut Options<'_>) -> Option<PathBuf> {
+    let name = format!("GeoLite2-{kind}.mmdb");
+    let found = FOLDERS.iter().map(|folder| Path::new(folder).join(&name)).find(|path| path.exists());
+    if found.is_none() {
+        let message = format!("no database comes with this program: set 'database' to a {name}");
+        let span = options.plugin.name_span.clone();
+        let hint = format!("looked for it in {}", FOLDERS.join(", "));
+        options.report(Diagnostic::error("missing-option", &span, message).with_hint(hint));
+    }
+    found
+}
+
+/// How a database is used.
+struct Settings {
+    /// The fields asked for; those of the database's kind when there are none.
+    wanted: Vec<Field>,
+    ecs: bool,
+    size: usize,
+}
+
+/// A database and what was found in it lately.
+struct Held {
+    database: Database,
+    cache: Cache<Option<Arc<Object>>>,
+}
+
+impl Settings {
+    fn open(&self, path: &Path) -> Result<Held, DatabaseError> {
+        let database = Database::open(path, &self.wanted, self.ecs)?;
+        Ok(Held { database, cache: Cache::new(self.size) })
+    }
+}
+
+struct GeoIp {
+    source: FieldPath,
+    target: FieldPath,
+    settings: Settings,
+    held: Refreshed<Held>,
+    tags: Vec<String>,
+}
+
+impl Filter for GeoIp {
+    fn prefetch(&self, _events: &[Event], now: Timestamp) -> Fetched {
+        self.held.refresh(now, |path, _| self.settings.open(path));
+        Fetched::default()
+    }
+
+    fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
+        let text = match event.get(&self.source) {
+            Some(Value::Array(values)) => values.first().unwrap_or(&Value::Null),
+            Some(value) => value,
+            None => &Value::Null,
+        };
+        let Some(text) = text.as_str().filter(|text| !text.trim().is_empty()) else {
+            context.failed(event, &self.tags);
+            return;
+        };
+        let located = self.held.get().locate(text, context.now);
+        let done = match &located {
+            Some(fields) => put_leaves(event, Some(&self.target), fields),
+            None => {
+                // An empty target stands for an address that is not known, as the filter always did.
+                if event.get(&self.target).is_none_or(Value::is_null) {
+                    let _no_place = event.set(&self.target, Object::new());
+                }
+                false
+            }
+        };
+        if done {
+            context.matched(event);
+        } else {
+            context.failed(event, &self.tags);
+        }
+    }
+
+    fn numbers(&self) -> Vec<(&'static str, u64)> {
+        self.held.numbers()
+    }
+}
+
+impl Held {
+    /// What is known of an address; nothing for what is no address. Names of hosts are not looked up.
+    fn locate(&self, text: &str, now: Timestamp) -> Option<Arc<Object>> {
+        if let Some(known) = self.cache.get(text, now) {
+            return known;
+        }
+        let located = text.parse().ok().and_then(|address| self.database.look_up(address)).map(Arc::new);
+        self.cache.insert(text, located.clone());
+        located
+    }
+}
+
+#[cfg(test)]
+mod tests;
