@@ -85,7 +85,7 @@ impl Filter for Throttle {
             context.failed(event, &[""; 0]);
             return;
         };
-        let period = leading_digits(&period).filter(|seconds| *seconds > 0).unwrap_or(60);
+        let period = super::ruby::to_i(&period).as_i64().filter(|seconds| *seconds > 0).unwrap_or(60);
         let count = self.count(&key, moment.secs, period);
         let too_few = self.before != -1 && count < self.before;
         let too_many = self.after != -1 && count > self.after;
@@ -172,13 +172,6 @@ impl Keys {
         self.by_key.retain(|_, slots| slots.latest >= latest.saturating_sub(max_age));
         self.counters = self.by_key.values().map(|slots| slots.counts.len() as i64).sum();
     }
-}
-
-/// Ruby's `to_i` of what may be no number.
-fn leading_digits(text: &str) -> Option<i64> {
-    let text = text.trim_start();
-    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    text[..end].parse().ok()
 }
 
 #[cfg(test)]

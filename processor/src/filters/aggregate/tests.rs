@@ -14,7 +14,7 @@ fn at(secs: i64) -> Timestamp {
 fn ruby_code_is_refused_with_its_place() {
     let found = findings("aggregate {\n task_id => \"%{t}\"\n code => \"map['a'] = 1\" }");
     assert!(found.contains("'code' of 'aggregate' is ruby code") && found.contains("test:3:10"), "{found}");
-    let found = findings("aggregate { task_id => t timeout_code => \"x\" }");
+    let found = findings("aggregate { task_id => tt timeout_code => \"x\" }");
     assert!(found.contains("must contain a field") && found.contains("'timeout_code'"), "{found}");
 }
 

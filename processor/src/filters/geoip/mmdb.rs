@@ -88,13 +88,27 @@ fn control(kind: u8, size: usize, out: &mut Vec<u8>) {
     out.extend(rest);
 }
 
+/// A whole number, of the size that the metadata has it in.
+fn whole(key: &str, number: u64, out: &mut Vec<u8>) {
+    let (kind, size) = match key {
+        "build_epoch" => (9, 8),
+        "node_count" | "autonomous_system_number" => (6, 4),
+        _ => (5, 2),
+    };
+    control(kind, size, out);
+    out.extend_from_slice(&number.to_be_bytes()[8 - size..]);
+}
+
 fn write(value: &Json, out: &mut Vec<u8>) {
     match value {
         Json::Object(map) => {
             control(7, map.len(), out);
             for (key, value) in map {
                 write(&Json::from(key.as_str()), out);
-                write(value, out);
+                match value.as_u64() {
+                    Some(number) => whole(key, number, out),
+                    None => write(value, out),
+                }
             }
         }
         Json::Array(values) => {
@@ -106,16 +120,10 @@ fn write(value: &Json, out: &mut Vec<u8>) {
             out.extend_from_slice(text.as_bytes());
         }
         Json::Bool(flag) => control(14, usize::from(*flag), out),
-        Json::Number(number) => match number.as_u64() {
-            Some(whole) => {
-                control(9, 8, out);
-                out.extend_from_slice(&whole.to_be_bytes());
-            }
-            None => {
-                control(3, 8, out);
-                out.extend_from_slice(&number.as_f64().unwrap_or_default().to_be_bytes());
-            }
-        },
+        Json::Number(number) => {
+            control(3, 8, out);
+            out.extend_from_slice(&number.as_f64().unwrap_or_default().to_be_bytes());
+        }
         Json::Null => control(2, 0, out),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use tailrace_common::{Event, FieldPath, Timestamp, Value};
 
 use self::meter::{Meter, Timer};
+use super::ruby;
 use crate::lookup::{Ordered, host_name};
 use crate::options::{Invalid, Options, value_text};
 use crate::plan::template::Template;
@@ -134,7 +135,7 @@ impl Filter for Metrics {
         }
         for (name, value) in &self.timers {
             let (Ok(name), Ok(value)) = (name.render(event), value.render(event)) else { continue };
-            if !with(&mut state.timers, &name, |timer| timer.update(ruby_float(&value))) {
+            if !with(&mut state.timers, &name, |timer| timer.update(ruby::to_f(&value))) {
                 self.untracked.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -210,23 +211,12 @@ fn age(moment: Timestamp, now: Timestamp) -> f64 {
     (now.as_millis() - moment.as_millis()) as f64 / 1000.0
 }
 
-/// Ruby's `to_f`: the number that a text begins with, else 0.
-fn ruby_float(text: &str) -> f64 {
-    let text = text.trim();
-    let fits =
-        |end: usize| text.get(..end).and_then(|start| start.parse::<f64>().ok()).filter(|value| value.is_finite());
-    let numeric = text.find(|character: char| !matches!(character, '0'..='9' | '.' | '-' | '+' | 'e' | 'E'));
-    let end = numeric.unwrap_or(text.len()).min(64);
-    (1..=end).rev().find_map(fits).unwrap_or(0.0)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
     use tailrace_common::Clock;
 
-    use super::ruby_float;
     use crate::filters::test_plan::{event, findings, plan, shown};
     use crate::plan::run::Worker;
 
@@ -283,14 +273,5 @@ mod tests {
         assert!(findings("metrics { rates => [2] }").contains("'rates' are some of 1, 5 and 15"));
         assert!(findings("metrics { percentiles => [101] }").contains("from 0 to 100"));
         assert!(findings("metrics { percentiles => [xx] }").contains("must be numbers"));
-    }
-
-    #[test]
-    fn numbers_at_the_start_of_a_text() {
-        for (text, number) in
-            [("12", 12.0), ("1.5s", 1.5), ("-3e2x", -300.0), ("1e", 1.0), ("", 0.0), ("%{d}", 0.0), ("1-2", 1.0)]
-        {
-            assert_eq!(ruby_float(text), number, "{text}");
-        }
     }
 }
