@@ -142,6 +142,9 @@ pub(super) fn reverse_name(address: IpAddr) -> String {
 }
 
 #[cfg(test)]
+pub(super) use tests::reply;
+
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
@@ -209,6 +212,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::reply;
