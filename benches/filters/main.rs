@@ -22,7 +22,7 @@ use tailrace_processor::lang::{ParseOptions, parse};
 use tailrace_processor::options::Ecs;
 use tailrace_processor::plan::compile::compile_filters;
 use tailrace_processor::plan::run::{FilterPlan, Worker};
-use tailrace_processor::plugin::BuildContext;
+use tailrace_processor::plugin::{BuildContext, Shared};
 
 use rows::{ROWS, Row};
 
@@ -46,6 +46,7 @@ fn compile(row: &Row) -> FilterPlan {
         timezone: "UTC".into(),
         expand: &expand,
         directory: PathBuf::from("."),
+        shared: Shared::default(),
     };
     let plan = compile_filters(&config, &build, &mut findings);
     assert!(findings.is_empty(), "{}: {findings:?}", row.name);

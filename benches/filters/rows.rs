@@ -16,6 +16,16 @@ const APACHE: &str = r#"{"message":"203.0.113.7 - frank [10/Oct/2024:13:55:36 +0
 /// Each is also run as a test of the bench: `cargo test --bench filters`.
 pub(crate) const ROWS: &[Row] = &[
     Row {
+        name: "aggregate",
+        config: r#"filter { aggregate { task_id => "%{task}" timeout => 60 } }"#,
+        event: r#"{"task":"4bf92f3577b34da6","message":"step"}"#,
+    },
+    Row {
+        name: "cidr of 8 networks",
+        config: r#"filter { cidr { address => ["%{ip}"] network => ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1"] add_tag => ["internal"] } }"#,
+        event: r#"{"ip":"192.168.17.4","message":"as it is"}"#,
+    },
+    Row {
         name: "date ISO8601",
         config: r#"filter { date { match => ["time", "ISO8601"] } }"#,
         event: r#"{"time":"2024-10-10T13:55:36.123Z"}"#,
@@ -71,5 +81,30 @@ pub(crate) const ROWS: &[Row] = &[
         config: r#"filter { mutate { gsub => ["path", "/\d+", "/N"] } }"#,
         event: r#"{"path":"/shop/category/17/item/42/reviews"}"#,
     },
+    Row {
+        name: "metrics meter",
+        config: r#"filter { metrics { meter => ["http_%{status}"] } }"#,
+        event: r#"{"status":200,"message":"as it is"}"#,
+    },
     Row { name: "nothing", config: "filter { }", event: r#"{"message":"as it is"}"# },
+    Row {
+        name: "throttle",
+        config: r#"filter { throttle { key => "%{host}%{message}" after_count => 1000000000 } }"#,
+        event: r#"{"host":"web-1","message":"as it is"}"#,
+    },
+    Row {
+        name: "translate",
+        config: r#"filter { translate { source => "status" target => "phrase" dictionary => { "200" => "OK" "301" => "Moved Permanently" "404" => "Not Found" "500" => "Internal Server Error" } } }"#,
+        event: r#"{"status":"404","message":"as it is"}"#,
+    },
+    Row {
+        name: "useragent, known",
+        config: r#"filter { useragent { source => "agent" target => "user_agent" } }"#,
+        event: r#"{"agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36"}"#,
+    },
+    Row {
+        name: "useragent, known, ECS",
+        config: r#"filter { useragent { source => "agent" ecs_compatibility => v8 } }"#,
+        event: r#"{"agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36"}"#,
+    },
 ];

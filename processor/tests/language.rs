@@ -13,7 +13,7 @@ use tailrace_processor::lang::{ParseOptions, has_errors, parse};
 use tailrace_processor::options::Ecs;
 use tailrace_processor::plan::compile::compile_filters;
 use tailrace_processor::plan::run::{FilterPlan, Worker};
-use tailrace_processor::plugin::BuildContext;
+use tailrace_processor::plugin::{BuildContext, Shared};
 use tailrace_processor::tune::cases::rendered;
 
 fn compile(name: &str, text: &str) -> Result<FilterPlan, String> {
@@ -26,6 +26,7 @@ fn compile(name: &str, text: &str) -> Result<FilterPlan, String> {
         timezone: "UTC".into(),
         expand: &expand,
         directory: PathBuf::from("."),
+        shared: Shared::default(),
     };
     let plan = compile_filters(&config, &build, &mut findings);
     lint(&config);

@@ -16,7 +16,7 @@ use crate::lang::ast::{Plugin, Source, Span};
 use crate::options::{Ecs, Known, Options};
 use crate::output::OUTPUTS;
 use crate::plan::decorate::Decoration;
-use crate::plugin::BuildContext;
+use crate::plugin::{BuildContext, Shared};
 
 /// List inputs, filters, outputs and codecs, or the options of one.
 #[derive(Debug, Args)]
@@ -127,6 +127,7 @@ fn asked(name: &str, builder: impl FnOnce(Options<'_>, &BuildContext<'_>)) -> Ve
         timezone: "UTC".into(),
         expand: &expand,
         directory: PathBuf::from("."),
+        shared: Shared::default(),
     };
     let (mut known, mut findings) = (Vec::new(), Vec::new());
     builder(Options::new(&plugin, build.ecs, &expand, &mut findings).listing(&mut known), &build);

@@ -15,7 +15,7 @@ use crate::options::{Ecs, Options};
 use crate::plan::compile::{automatic_id, check_ids, compile_filters, compile_sections, each_plugin};
 use crate::plan::run::{FilterPlan, Worker};
 use crate::plan::tree::Node;
-use crate::plugin::BuildContext;
+use crate::plugin::{BuildContext, Shared};
 use crate::settings::{files, variables};
 
 /// How a pipeline is run for tests.
@@ -72,6 +72,7 @@ impl Prepared {
             timezone: "UTC".into(),
             expand: &expand,
             directory: PathBuf::from("."),
+            shared: Shared::default(),
         }
     }
 
@@ -133,9 +134,11 @@ fn id_of(plugin: &Plugin) -> Option<String> {
 fn read_codec(written: &str, build: &BuildContext<'_>) -> Result<Box<dyn Codec>, String> {
     let build = BuildContext {
         ecs: Ecs::Disabled,
+        clock: build.clock,
         timezone: build.timezone.clone(),
+        expand: build.expand,
         directory: build.directory.clone(),
-        ..*build
+        shared: Shared::default(),
     };
     let source =
         Source { name: "codec of the suite".into(), text: format!("input {{ suite {{ codec => {written} }} }}") };
