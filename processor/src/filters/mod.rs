@@ -3,7 +3,11 @@
 use crate::plugin::FilterDefinition;
 
 mod aggregate;
+mod alter;
+mod anonymize;
+mod bytes;
 mod cidr;
+mod cipher;
 mod clone;
 mod csv;
 mod date;
@@ -12,15 +16,21 @@ mod dissect;
 mod dns;
 mod drop;
 mod elapsed;
+mod environment;
+mod extractnumbers;
 mod fingerprint;
 mod geoip;
 pub(crate) mod grok;
+mod i18n;
 mod json;
+mod json_encode;
 mod kv;
 mod metrics;
 mod mutate;
 mod prune;
+mod range;
 mod ruby;
+mod sleep;
 mod split;
 mod syslog_pri;
 #[cfg(test)]
@@ -28,15 +38,21 @@ mod test_plan;
 #[cfg(test)]
 mod testing;
 mod throttle;
+mod tld;
 mod translate;
 mod truncate;
 mod urldecode;
 mod useragent;
+mod uuid;
 
 /// All filters, sorted by name.
 pub static FILTERS: &[FilterDefinition] = &[
     aggregate::DEFINITION,
+    alter::DEFINITION,
+    anonymize::DEFINITION,
+    bytes::DEFINITION,
     cidr::DEFINITION,
+    cipher::DEFINITION,
     clone::DEFINITION,
     csv::DEFINITION,
     date::DEFINITION,
@@ -45,21 +61,29 @@ pub static FILTERS: &[FilterDefinition] = &[
     dns::DEFINITION,
     drop::DEFINITION,
     elapsed::DEFINITION,
+    environment::DEFINITION,
+    extractnumbers::DEFINITION,
     fingerprint::DEFINITION,
     geoip::DEFINITION,
     grok::DEFINITION,
+    i18n::DEFINITION,
     json::DEFINITION,
+    json_encode::DEFINITION,
     kv::DEFINITION,
     metrics::DEFINITION,
     mutate::DEFINITION,
     prune::DEFINITION,
+    range::DEFINITION,
+    sleep::DEFINITION,
     split::DEFINITION,
     syslog_pri::DEFINITION,
     throttle::DEFINITION,
+    tld::DEFINITION,
     translate::DEFINITION,
     truncate::DEFINITION,
     urldecode::DEFINITION,
     useragent::DEFINITION,
+    uuid::DEFINITION,
 ];
 
 /// The filter of that name.
