@@ -125,7 +125,7 @@ fn filestream(section: &Section<'_>, settings: &mut InputSettings) {
     settings.close = CloseSettings {
         inactive: change.duration("inactive").unwrap_or(defaults.inactive),
         renamed: change.boolean("renamed", false),
-        removed: change.boolean("removed", true),
+        removed: change.boolean("removed", false),
         on_eof: reader.boolean("on_eof", false),
         after_interval: reader.duration("after_interval").filter(|time| !time.is_zero()),
     };

@@ -1,6 +1,6 @@
 //! Watches directories by inotify.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -23,6 +23,13 @@ pub enum Seen {
     Appeared(WatchId, OsString),
     /// A name went away: deleted or moved.
     Gone(WatchId, OsString),
+    /// A name was moved, both ends of which are watched. Its `Gone` came before.
+    Moved {
+        /// The old name.
+        from: (WatchId, OsString),
+        /// The new name.
+        to: (WatchId, OsString),
+    },
     /// The directory itself went away.
     DirectoryGone(WatchId),
     /// More happened than the kernel could remember: look at everything.
@@ -30,7 +37,7 @@ pub enum Seen {
 }
 
 /// File systems whose changes may come from another machine, or from below, where inotify does not see them.
-const UNSEEN: [u32; 9] = [
+const UNSEEN: [u32; 8] = [
     0x6969,      // NFS
     0xFF53_4D42, // CIFS
     0xFE53_4D42, // SMB2
@@ -39,8 +46,10 @@ const UNSEEN: [u32; 9] = [
     0x0102_1997, // 9p
     0x00C3_6400, // Ceph
     0x0BD0_0BD0, // Lustre
-    0x794C_7630, // overlay
 ];
+
+/// A container's own layer: changes made in the container are seen, those made below it are not.
+const OVERLAY: u32 = 0x794C_7630;
 
 /// The watched directories.
 #[derive(Debug)]
@@ -49,6 +58,8 @@ pub struct Watcher {
     paths: HashMap<WatchId, PathBuf>,
     /// `None` for a directory that cannot be watched and is polled instead.
     watches: HashMap<PathBuf, Option<WatchId>>,
+    /// Directories that are watched, and polled as well because not every change may be seen.
+    doubted: HashSet<PathBuf>,
     said: bool,
 }
 
@@ -59,7 +70,19 @@ impl Watcher {
         if let Err(error) = &inotify {
             tracing::warn!(%error, "no inotify: files are polled");
         }
-        Watcher { inotify: inotify.ok(), paths: HashMap::new(), watches: HashMap::new(), said: false }
+        Watcher {
+            inotify: inotify.ok(),
+            paths: HashMap::new(),
+            watches: HashMap::new(),
+            doubted: HashSet::new(),
+            said: false,
+        }
+    }
+
+    /// Watches nothing any more, so that everything is polled.
+    #[cfg(test)]
+    pub(crate) fn blind(&mut self) {
+        self.inotify = None;
     }
 
     /// What becomes readable when something happened.
@@ -95,7 +118,12 @@ impl Watcher {
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
         match inotify::add_watch(inotify, directory, flags) {
-            Ok(id) => Some(id),
+            Ok(id) => {
+                if kind == OVERLAY {
+                    self.doubted.insert(directory.to_owned());
+                }
+                Some(id)
+            }
             Err(error) => {
                 if !self.said {
                     self.said = true;
@@ -115,14 +143,14 @@ impl Watcher {
         self.paths.get(&id).map(PathBuf::as_path)
     }
 
-    /// Whether changes in a directory are seen.
+    /// Whether all changes in a directory are seen.
     pub fn is_watched(&self, directory: &Path) -> bool {
-        matches!(self.watches.get(directory), Some(Some(_)))
+        matches!(self.watches.get(directory), Some(Some(_))) && !self.doubted.contains(directory)
     }
 
     /// Whether any directory has to be polled.
     pub fn polls(&self) -> bool {
-        self.watches.values().any(Option::is_none)
+        !self.doubted.is_empty() || self.watches.values().any(Option::is_none)
     }
 
     /// Forgets directories that could not be watched, to try again.
@@ -136,6 +164,7 @@ impl Watcher {
         let mut buffer = [MaybeUninit::uninit(); 16 << 10];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
         let mut gone = Vec::new();
+        let mut leaving: Option<(u32, WatchId, OsString)> = None;
         for _ in 0..4096 {
             let event = match reader.next() {
                 Ok(event) => event,
@@ -152,9 +181,16 @@ impl Watcher {
                 seen.push(Seen::Overflow);
             } else if flags.contains(ReadFlags::MODIFY) {
                 seen.push(Seen::Modified(id, name()));
+            } else if flags.contains(ReadFlags::MOVED_FROM) {
+                leaving = Some((event.cookie(), id, name()));
+                seen.push(Seen::Gone(id, name()));
+            } else if flags.contains(ReadFlags::MOVED_TO)
+                && let Some((_, from, old)) = leaving.take_if(|(cookie, ..)| *cookie == event.cookie())
+            {
+                seen.push(Seen::Moved { from: (from, old), to: (id, name()) });
             } else if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
                 seen.push(Seen::Appeared(id, name()));
-            } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+            } else if flags.contains(ReadFlags::DELETE) {
                 seen.push(Seen::Gone(id, name()));
             } else if flags.intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED) {
                 gone.push(id);
@@ -164,6 +200,7 @@ impl Watcher {
         for id in gone {
             if let Some(path) = self.paths.remove(&id) {
                 self.watches.remove(&path);
+                self.doubted.remove(&path);
                 // A moved directory is still watched under its old name.
                 if let Some(inotify) = &self.inotify {
                     inotify::remove_watch(inotify, id).ok();
@@ -204,7 +241,7 @@ mod tests {
             Seen::Appeared(id, "a".into()),
             Seen::Modified(id, "a".into()),
             Seen::Gone(id, "a".into()),
-            Seen::Appeared(id, "b".into()),
+            Seen::Moved { from: (id, "a".into()), to: (id, "b".into()) },
             Seen::Gone(id, "b".into()),
         ];
         assert_eq!(seen, expected);

@@ -70,24 +70,30 @@ impl Reader {
     }
 
     fn tail_at(&mut self, id: Id, offset: u64) -> Option<Tail> {
-        let file = self.files.get(id)?;
+        let file = self.files.get_mut(id)?;
         if offset == file.offset {
             return Some(file.tail());
         }
-        let Some(Source::Plain(source)) = &file.source else { return None };
+        if file.gzip {
+            return None;
+        }
         let len = TAIL_LENGTH.min(usize::try_from(offset).unwrap_or(TAIL_LENGTH));
-        let mut bytes = [0; TAIL_LENGTH];
-        let read = rustix::io::pread(source, &mut bytes[..len], offset - len as u64).ok()?;
-        (read == len).then(|| Tail::of(&bytes[..len], offset))
+        let mut bytes = Vec::with_capacity(len);
+        let at = offset - len as u64;
+        let read = match &mut file.source {
+            Some(source) => source.read_at(at, len, &mut bytes),
+            None => Source::open(&file.meta.path, false).and_then(|mut source| source.read_at(at, len, &mut bytes)),
+        };
+        (read.ok()? == len).then(|| Tail::of(&bytes, offset))
     }
 
     /// Sets when a file that was read to its end is to be looked at again.
     pub(super) fn plan(&mut self, id: Id) {
         if self.next_save.is_none() && self.files.get(id).is_some_and(|file| file.dirty) {
-            self.next_save = Some(Instant::now() + self.options.registry_flush);
+            self.next_save = Some(self.clock.now() + self.options.registry_flush);
         }
         let Some(file) = self.files.get(id) else { return };
-        let now = Instant::now();
+        let now = self.clock.now();
         let close = &file.settings.close;
         let mut next = file.source.is_some().then(|| file.active + close.inactive);
         let mut sooner = |at: Option<Instant>| next = [next, at].into_iter().flatten().min();
@@ -96,8 +102,11 @@ impl Reader {
             sooner(file.settings.unterminated_timeout.map(|timeout| file.active + timeout));
         }
         sooner(close.after_interval.filter(|_| file.source.is_some()).map(|interval| file.opened + interval));
-        if file.deleted || file.complete || file.settings.delete.enabled {
+        if file.is_over(now) || file.complete || file.settings.delete.enabled {
             sooner(Some(now + Duration::from_millis(200)));
+        } else if file.deleted {
+            // Its writes may come under a name that we do not know.
+            sooner(Some(now + Duration::from_secs(1)));
         } else if close.on_eof || (file.rotated && close.renamed) {
             sooner(Some(now));
         }
@@ -107,7 +116,7 @@ impl Reader {
     }
 
     pub(super) fn on_timer(&mut self, id: Id) {
-        let now = Instant::now();
+        let now = self.clock.now();
         let Some(file) = self.files.get(id) else { return };
         if file.trouble.is_some() || (!file.at_end && !file.complete) {
             self.queue(id);
@@ -142,12 +151,24 @@ impl Reader {
 
     /// Lets a file go of which nothing more comes, once all of it is acknowledged. `true` if it is gone.
     fn finished(&mut self, id: Id) -> bool {
+        if self.files.get(id).is_some_and(|file| file.deleted && file.grew()) {
+            self.queue(id);
+            return false;
+        }
+        let over = self.files.get(id).is_some_and(|file| file.is_over(self.clock.now()));
+        if over && !self.has_successor(id) {
+            self.flush_unterminated(id);
+            self.release(id, true);
+            if self.files.get(id).is_some_and(|file| file.unread() > 0 && file.source.is_some()) {
+                return false;
+            }
+        }
         let Some(file) = self.files.get(id) else { return true };
         let key = file.key();
         if self.acks.outstanding(key) > 0 || file.older.is_some() || self.has_successor(id) {
             return false;
         }
-        if file.deleted {
+        if over {
             self.save();
             self.close(id);
             self.files.remove(id);

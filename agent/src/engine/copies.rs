@@ -106,18 +106,17 @@ impl Reader {
         }
         // Truncated while nobody looked: the copy holds the rest, if there is one.
         let generation = state.generation + 1;
-        state.path = path.to_owned();
-        let copy = self.find_content(path, &content, stat);
+        let origin = std::mem::replace(&mut state.path, path.to_owned());
+        let copy = self.find_content(&origin, &content, stat.inode);
         let resumed = copy.and_then(|(copy, gzip)| {
-            let copy_stat = Stat::of(&copy).ok()?;
+            let copy_stat = Stat::of(&copy).ok().filter(|stat| self.take_unread(input, stat))?;
             let id = self.resume(input, &copy, &copy_stat, gzip, state.clone());
             self.files.leave_path(id);
             self.queue(id);
             Some(id)
         });
         if resumed.is_none() {
-            let lost = state.size.saturating_sub(state.offset);
-            self.lose_known(input, &state, lost, "truncated");
+            self.lose_known(input, &state, "truncated");
             self.registry.write(vec![Change::Forget(state.key)]);
         }
         self.pending_chain = resumed;
@@ -145,6 +144,11 @@ impl Reader {
                 }
             }
         }
+        for id in self.files.ids() {
+            if self.files.get(id).is_some_and(|file| file.head.len == 0 && file.source.is_some()) {
+                self.look_at_size(id);
+            }
+        }
         // A file that is followed is read to its end itself: its compressed copy holds nothing new.
         let twin = self.files.iter().find(|(_, file)| {
             file.input == input && !file.gzip && file.copy_of.is_none() && related(&file.meta.path) && {
@@ -152,11 +156,37 @@ impl Reader {
                 content.is_in(path) == Some(true)
             }
         });
-        twin.map(|(_, file)| FileState { complete: true, offset: file.offset, ..FileState::default() })
+        let twin = twin.map(|(id, _)| id)?;
+        let file = self.files.get(twin)?;
+        let offset = file.offset;
+        if self.was_truncated(twin) {
+            return self.hand_over_to_copy(input, twin);
+        }
+        let file = self.files.get(twin)?;
+        if file.is_reachable() {
+            return Some(FileState { complete: true, offset, ..FileState::default() });
+        }
+        // It is gone, and this is what is left of it.
+        self.release(twin, true);
+        let file = self.files.remove(twin)?;
+        let mut state = file.state(&self.inputs[input].scope, &file.issued, None, 0);
+        state.gzip = true;
+        Some(state)
+    }
+
+    /// The state in which a truncated file goes on in its copy; the file itself begins anew.
+    fn hand_over_to_copy(&mut self, input: usize, id: Id) -> Option<FileState> {
+        self.release(id, true);
+        let file = self.files.get(id)?;
+        let state = file.state(&self.inputs[input].scope, &file.issued, None, 0);
+        let size =
+            file.source.as_ref().and_then(|source| Stat::of_file(source.file()).ok()).map_or(0, |stat| stat.size);
+        self.start_over(id, size);
+        Some(FileState { gzip: true, ..state })
     }
 
     /// A sibling of a path that holds the content, and whether it is gzip.
-    pub(super) fn find_content(&self, path: &Path, content: &Content, not: &Stat) -> Option<(PathBuf, bool)> {
+    pub(super) fn find_content(&self, path: &Path, content: &Content, not: u64) -> Option<(PathBuf, bool)> {
         let base = path.file_name()?.to_str()?;
         let entries = fs::read_dir(path.parent()?).ok()?;
         let related = entries
@@ -166,7 +196,7 @@ impl Reader {
             .filter_map(|entry| {
                 let path = entry.path();
                 let stat = Stat::of(&path).ok()?;
-                (stat.is_file && stat.inode != not.inode).then_some((stat.modified, path))
+                (stat.is_file && stat.inode != not).then_some((stat.modified, path))
             })
             .collect();
         // The newest first: it is the one just made.
@@ -177,17 +207,29 @@ impl Reader {
     /// A new file may be the copy that copytruncate makes before it truncates the original.
     pub(super) fn look_for_original(&mut self, id: Id) {
         let Some(file) = self.files.get(id) else { return };
-        let (input, path) = (file.input, file.meta.path.clone());
+        let (input, key, path) = (file.input, file.key(), file.meta.path.clone());
         let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return;
         };
         let originals = original_names(name).into_iter().filter_map(|name| {
-            let original = self.files.at_path(input, &directory.join(name))?;
+            let path = directory.join(name);
+            let original = self.files.at_path(input, &path).or_else(|| self.files.left(input, &path))?;
             let other = self.files.get(original)?;
-            let newer = file.birth > other.birth && other.birth != 0;
-            (original != id && newer && !other.gzip && !other.rotated).then_some(original)
+            // Born in the same tick of the clock, the higher number mostly is the later file.
+            let newer = (file.birth, file.meta.inode) > (other.birth, other.meta.inode) && other.birth != 0;
+            (original != id && newer && !other.gzip).then_some(original)
         });
-        let original = originals.collect::<Vec<_>>().into_iter().find(|original| self.is_copy(id, *original));
+        let originals: Vec<Id> = originals.collect();
+        for original in &originals {
+            if self.was_truncated(*original) {
+                self.rewritten(*original);
+            }
+        }
+        // The truncated file may go on in this one now.
+        if self.files.get(id).is_none_or(|file| file.key() != key) {
+            return;
+        }
+        let original = originals.into_iter().find(|original| self.is_copy(id, *original));
         if let Some(file) = self.files.get_mut(id) {
             file.copy_of = original;
         }
@@ -216,10 +258,23 @@ impl Reader {
         if self.files.get(original).is_some() && self.is_copy(id, original) {
             return true;
         }
+        if self.was_truncated(original) {
+            self.queue(id);
+            self.rewritten(original);
+            return true;
+        }
         if let Some(file) = self.files.get_mut(id) {
             file.copy_of = None;
         }
         false
+    }
+
+    /// Whether a file was truncated just now, so that it has the first say about its copy.
+    fn was_truncated(&mut self, original: Id) -> bool {
+        let is_read = |file: &Tracked| (file.offset > 0 || file.head.len > 0) && !file.gzip && file.is_reachable();
+        self.files.get(original).is_some_and(is_read)
+            && self.open(original)
+            && self.files.get(original).is_some_and(|file| !file.follows())
     }
 
     /// A closed file is not at its path any more: looks for it under another name.
@@ -232,12 +287,9 @@ impl Reader {
                 .map(|entry| entry.path())
                 .find(|path| Stat::of(path).is_ok_and(|stat| file.is_stat(&stat)))
         });
-        let Some(file) = self.files.get(id) else { return };
         if let Some(path) = sibling {
             self.renamed(id, &path);
-        } else if file.offset < file.size
-            && let Some((path, gzip)) = self.copy_of_closed(id)
-        {
+        } else if let Some((path, gzip)) = self.copy_of_closed(id) {
             self.continue_in(id, &path, gzip);
         } else {
             self.let_go(id, "deleted");
@@ -247,20 +299,7 @@ impl Reader {
     fn copy_of_closed(&self, id: Id) -> Option<(PathBuf, bool)> {
         let file = self.files.get(id)?;
         let content = Content { head: file.head, tail: file.tail() };
-        let not = Stat::of(&file.meta.path).ok();
-        let not = not.unwrap_or(Stat {
-            device: file.meta.device,
-            inode: file.meta.inode,
-            birth: file.birth,
-            size: 0,
-            modified: file.modified,
-            links: 0,
-            is_file: true,
-            is_symlink: false,
-            uid: 0,
-            gid: 0,
-        });
-        self.find_content(&file.meta.path, &content, &not)
+        self.find_content(file.origin(), &content, 0).filter(|_| file.settings.follow_rotated)
     }
 
     /// States of the registry whose files the globs do not match: rotated while nobody looked.
@@ -268,8 +307,8 @@ impl Reader {
         let mut left = std::mem::take(&mut self.unmatched);
         for states in left.values_mut() {
             states.retain(|state| {
-                let input = self.inputs.iter().position(|input| {
-                    input.scope == state.scope && input.globs.iter().any(|glob| glob.matches(&state.path))
+                let input = (0..self.inputs.len()).find(|input| {
+                    self.inputs[*input].scope == state.scope && self.may_have_matched(*input, &state.path)
                 });
                 match input {
                     Some(input) => !self.find_rotated(input, state),
@@ -283,6 +322,12 @@ impl Reader {
         }
     }
 
+    /// Whether an input reads what has this path, or had it before rotation renamed it.
+    fn may_have_matched(&self, input: usize, path: &Path) -> bool {
+        let originals = path.file_name().and_then(|name| name.to_str()).map(original_names).unwrap_or_default();
+        self.matches(input, path) || originals.iter().any(|name| self.matches(input, &path.with_file_name(name)))
+    }
+
     /// Goes on with a file that left its path; `true` if the state is dealt with.
     fn find_rotated(&mut self, input: usize, state: &FileState) -> bool {
         let settings = self.inputs[input].settings.clone();
@@ -290,36 +335,62 @@ impl Reader {
         if state.key == FileKey::default() {
             return false;
         }
-        let found = fs::read_dir(directory).into_iter().flatten().flatten().find_map(|entry| {
+        let renamed = fs::read_dir(directory).into_iter().flatten().flatten().find_map(|entry| {
             let stat = Stat::of(&entry.path()).ok()?;
             let same = stat.is_file && stat.is_same_file(state.device, state.inode, state.birth);
-            same.then(|| (entry.path(), state.gzip, stat))
+            (same && settings.follow_rotated).then(|| (entry.path(), stat))
         });
-        let found = found.or_else(|| {
-            let content = Content { head: state.head, tail: state.tail };
-            let gone = Stat::of(&state.path).ok()?;
-            let (path, gzip) = self.find_content(&state.path, &content, &gone)?;
-            let stat = Stat::of(&path).ok()?;
-            self.files.with_inode(input, &stat).is_none().then_some((path, gzip, stat))
-        });
-        let Some((path, gzip, stat)) = found.filter(|_| settings.follow_rotated) else {
-            self.lose_known(input, state, state.size.saturating_sub(state.offset), "deleted");
-            if settings.clean_removed {
-                self.registry.write(vec![Change::Forget(state.key)]);
-            }
+        if let Some((path, stat)) = renamed
+            && let Some(found) = self.check_state(input, &path, &stat, state.gzip, state.clone())
+        {
+            self.resume_rotated(input, &state.path, &path, &stat, found);
             return true;
-        };
-        let id = self.resume(input, &path, &stat, gzip, state.clone());
+        }
+        let content = Content { head: state.head, tail: state.tail };
+        let copy = self.find_content(&state.path, &content, 0).filter(|_| settings.follow_rotated);
+        let copy = copy.and_then(|(path, gzip)| Some((Stat::of(&path).ok()?, path, gzip)));
+        match copy.filter(|(stat, ..)| self.take_unread(input, stat)) {
+            Some((stat, path, gzip)) => {
+                let found = FileState { gzip, ..state.clone() };
+                self.resume_rotated(input, &state.path, &path, &stat, found);
+            }
+            None => {
+                self.lose_known(input, state, "deleted");
+                if settings.clean_removed {
+                    self.registry.write(vec![Change::Forget(state.key)]);
+                }
+            }
+        }
+        true
+    }
+
+    /// Lets go of a file that was found for itself, so that another one can go on in it. `false` if it was read.
+    pub(super) fn take_unread(&mut self, input: usize, stat: &Stat) -> bool {
+        let Some(known) = self.files.with_inode(input, stat) else { return true };
+        let is_read = |known: &Tracked| known.copy_of.is_none() && (known.offset > 0 || known.complete);
+        if self.files.get(known).is_some_and(is_read) {
+            return false;
+        }
+        self.files.remove(known);
+        true
+    }
+
+    /// Goes on at `path` with a file that was at `origin` when it was last seen.
+    fn resume_rotated(&mut self, input: usize, origin: &Path, path: &Path, stat: &Stat, state: FileState) {
+        let id = self.resume(input, path, stat, state.gzip, state);
+        if let Some(before) = self.pending_chain.take() {
+            self.files.chain(before, id);
+        }
         if let Some(file) = self.files.get_mut(id) {
-            file.rotated = true;
             file.dirty = true;
         }
-        if let Some(after) = self.files.at_path(input, &state.path) {
-            self.files.chain(id, after);
+        self.files.leave_path(id);
+        match self.files.at_path(input, origin) {
+            Some(after) => self.files.chain_between(id, after),
+            None => self.files.set_left(input, origin, id),
         }
         self.watch_file(id);
         self.queue(id);
-        true
     }
 }
 

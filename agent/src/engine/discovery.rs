@@ -1,14 +1,15 @@
 //! Finds files and tells which of them are known: by inode and time of birth, by content, by the registry.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::files::{Id, Overlap, Tracked};
-use super::reader::Reader;
+use super::reader::{Input, Reader};
 use crate::decode::Pattern;
 use crate::discover::glob::Found;
 use crate::discover::{Stat, WatchId};
@@ -37,7 +38,12 @@ impl Reader {
                 self.watcher.watch(directory);
             }
             sort(&mut found.paths, settings.scan_sort, settings.scan_descending);
-            for path in &found.paths {
+            // Files that are known come first: what became of them says what the others may be.
+            let (known, new): (Vec<_>, Vec<_>) = found
+                .paths
+                .iter()
+                .partition(|path| Stat::of(path).is_ok_and(|stat| self.files.with_inode(input, &stat).is_some()));
+            for path in known.into_iter().chain(new) {
                 self.visit(input, path);
             }
             self.inputs[input].scanned = true;
@@ -55,19 +61,16 @@ impl Reader {
             self.find_unmatched();
         }
         let factor = if self.watcher.polls() { 1 } else { WATCHED_FACTOR };
-        self.next_scan = Instant::now() + interval * factor;
+        self.next_scan = self.clock.now() + interval * factor;
         if self.next_save.is_none() {
-            self.next_save = Some(Instant::now() + self.options.registry_flush);
+            self.next_save = Some(self.clock.now() + self.options.registry_flush);
         }
     }
 
     /// A path that an input's globs match.
     pub(super) fn visit(&mut self, input: usize, path: &Path) {
         let settings = self.inputs[input].settings.clone();
-        let name = path.as_os_str().as_encoded_bytes();
-        if Pattern::any(&settings.exclude_files, name)
-            || !settings.include_files.is_empty() && !Pattern::any(&settings.include_files, name)
-        {
+        if !self.matches(input, path) {
             return;
         }
         let Ok(link) = Stat::of_link(path) else { return };
@@ -151,6 +154,8 @@ impl Reader {
         tracing::debug!(from = %file.meta.path.display(), to = %path.display(), "a file was renamed");
         file.rotated = true;
         file.dirty = true;
+        let origin = file.origin().to_owned();
+        file.origin = Some(origin);
         let meta = FileMeta { path: path.to_owned(), ..FileMeta::clone(&file.meta) };
         self.files.set_meta(id, meta);
         self.watch_file(id);
@@ -172,7 +177,7 @@ impl Reader {
     }
 
     /// A file that is new to this run.
-    fn adopt(&mut self, input: usize, path: &Path, stat: &Stat) {
+    fn adopt(&mut self, input: usize, path: &Path, stat: &Stat) -> Id {
         let settings = self.inputs[input].settings.clone();
         let gzip = match settings.compression {
             Compression::None => false,
@@ -181,16 +186,22 @@ impl Reader {
                 Source::open(path, false).and_then(|mut file| file.head(2)).is_ok_and(|it| is_gzip(&it))
             }
         };
-        let before = self.files.at_path(input, path);
-        if let Some(before) = before {
+        if let Some(before) = self.files.at_path(input, path) {
             self.files.leave_path(before);
             self.queue(before);
         }
+        let before = self.files.take_left(input, path);
         let id = match self.take_state(input, path, stat, gzip) {
             Some(state) => self.resume(input, path, stat, gzip, state),
             None => {
-                let id = self.track(input, path, stat, gzip, 0);
+                // Earlier generations may live on in copies.
+                let taken = |generation: &u32| self.known_keys.contains(&self.new_key(input, stat, *generation));
+                let generation = (0..u32::MAX).find(|generation| !taken(generation)).unwrap_or(0);
+                let id = self.track(input, path, stat, gzip, generation);
                 self.begin(id, stat);
+                if !gzip {
+                    self.learn_head(id, stat.size);
+                }
                 id
             }
         };
@@ -199,6 +210,7 @@ impl Reader {
         }
         self.watch_file(id);
         self.queue(id);
+        id
     }
 
     /// Where a file begins of which nothing was read: mostly at its start.
@@ -254,10 +266,11 @@ impl Reader {
             owner: settings.include_file_owner_name.then(|| name_of("/etc/passwd", stat.uid)).flatten(),
             group: settings.include_file_owner_group_name.then(|| name_of("/etc/group", stat.gid)).flatten(),
         };
-        let now = Instant::now();
+        let now = self.clock.now();
         let id = self.files.insert(Tracked {
             settings,
             input,
+            origin: None,
             meta: Arc::new(meta),
             birth: stat.birth,
             generation,
@@ -284,6 +297,7 @@ impl Reader {
             copy_of: None,
             complete: false,
             queued: false,
+            starved: false,
             at_end: false,
             active: now,
             opened: now,
@@ -359,16 +373,16 @@ impl Reader {
     }
 
     /// A name appeared in a watched directory.
-    pub(super) fn appeared(&mut self, watch: WatchId, name: &std::ffi::OsStr) {
+    pub(super) fn appeared(&mut self, watch: WatchId, name: &OsStr) {
         let Some(path) = self.watcher.path(watch).map(|directory| directory.join(name)) else { return };
         let Ok(stat) = Stat::of(&path) else { return };
         if !stat.is_file && !stat.is_symlink {
             // A new directory: what is in it may match.
-            self.next_scan = self.next_scan.min(Instant::now() + Duration::from_millis(20));
+            self.next_scan = self.next_scan.min(self.clock.now() + Duration::from_millis(20));
             return;
         }
         for input in 0..self.inputs.len() {
-            if self.inputs[input].globs.iter().any(|glob| glob.matches(&path)) {
+            if self.matches(input, &path) {
                 self.visit(input, &path);
             } else if let Some(id) = self.files.with_inode(input, &stat)
                 && self.files.get(id).is_some_and(|file| file.is_stat(&stat) && !file.settings.symlinks)
@@ -379,6 +393,47 @@ impl Reader {
         for id in self.files.named(watch, name) {
             self.recheck(id);
         }
+    }
+
+    /// A name was moved. What had a name that matches and was not met under it is a generation that was rotated away
+    /// faster than we looked.
+    pub(super) fn moved(&mut self, from: (WatchId, &OsStr), to: (WatchId, &OsStr)) {
+        self.appeared(to.0, to.1);
+        let path = |(watch, name): (WatchId, &OsStr)| self.watcher.path(watch).map(|directory| directory.join(name));
+        let (Some(old), Some(new)) = (path(from), path(to)) else { return };
+        for input in 0..self.inputs.len() {
+            if self.inputs[input].settings.follow_rotated && self.matches(input, &old) {
+                self.adopt_rotated(input, &old, &new);
+            }
+        }
+    }
+
+    /// Whether an input reads what has this path.
+    pub(super) fn matches(&self, input: usize, path: &Path) -> bool {
+        let Input { globs, settings, .. } = &self.inputs[input];
+        let name = path.as_os_str().as_encoded_bytes();
+        globs.iter().any(|glob| glob.matches(path))
+            && !Pattern::any(&settings.exclude_files, name)
+            && (settings.include_files.is_empty() || Pattern::any(&settings.include_files, name))
+    }
+
+    /// Follows a file that had the path `old` and was never met there.
+    pub(super) fn adopt_rotated(&mut self, input: usize, old: &Path, new: &Path) {
+        let Ok(stat) = Stat::of_link(new) else { return };
+        if !stat.is_file || self.files.with_inode(input, &stat).is_some() {
+            return;
+        }
+        let before = self.files.take_left(input, old);
+        let next = self.files.at_path(input, old);
+        let id = self.adopt(input, new, &stat);
+        if let Some(before) = before.filter(|before| *before != id) {
+            self.files.chain(before, id);
+        }
+        if let Some(next) = next {
+            self.files.chain_between(id, next);
+        }
+        self.files.leave_path(id);
+        self.files.set_left(input, old, id);
     }
 
     /// Watches the directories of a file: that of its path, and where a symbolic link leads to.
@@ -412,15 +467,18 @@ impl Reader {
             return;
         }
         let open = file.source.as_ref().and_then(|source| Stat::of_file(source.file()).ok());
-        self.files.leave_path(id);
         match open {
             Some(stat) => {
-                if let Some(file) = self.files.get_mut(id) {
-                    file.deleted |= stat.links == 0;
-                }
-                self.queue(id);
+                let Some(file) = self.files.get_mut(id) else { return };
+                file.deleted |= stat.links == 0;
+                let changed = !file.rotated || file.deleted || !file.gzip && stat.size != file.size;
+                self.files.leave_path(id);
+                self.queue_if(id, changed);
             }
-            None => self.find_closed(id),
+            None => {
+                self.files.leave_path(id);
+                self.find_closed(id);
+            }
         }
         if there.is_ok() && self.inputs[input].globs.iter().any(|glob| glob.matches(&path)) {
             self.visit(input, &path);

@@ -11,12 +11,15 @@ use smallvec::SmallVec;
 use crate::decode::Decoder;
 use crate::discover::{Stat, WatchId};
 use crate::pipeline::{FileKey, FileMeta, Position, RangeSet};
-use crate::registry::{FileState, Head, TAIL_LENGTH, Tail};
+use crate::registry::{FileState, HEAD_LENGTH, Head, TAIL_LENGTH, Tail};
 use crate::tail::settings::InputSettings;
 use crate::tail::source::Source;
 
 /// A file's place in [`Files`].
 pub(super) type Id = usize;
+
+/// Up to here generations of a file may well hold the same, such as a banner.
+const SAME_HEADS: u64 = 16 << 10;
 
 /// The last bytes before a file's offset: what is read next must follow them, else the file was rewritten.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +48,8 @@ pub(super) struct Tracked {
     /// Index of the input.
     pub(super) input: usize,
     pub(super) meta: Arc<FileMeta>,
+    /// The path at which it was found, if rotation renamed it since.
+    pub(super) origin: Option<PathBuf>,
     pub(super) birth: i64,
     /// How many generations the inode had before this one.
     pub(super) generation: u32,
@@ -87,6 +92,8 @@ pub(super) struct Tracked {
     /// Nothing more will come.
     pub(super) complete: bool,
     pub(super) queued: bool,
+    /// Waits for room in the pool.
+    pub(super) starved: bool,
     /// Everything there was is read.
     pub(super) at_end: bool,
     /// When bytes were last read, or it was found.
@@ -102,8 +109,58 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
+    /// The path at which it was found.
+    pub(super) fn origin(&self) -> &Path {
+        self.origin.as_deref().unwrap_or(&self.meta.path)
+    }
+
     pub(super) fn key(&self) -> FileKey {
         self.meta.key
+    }
+
+    /// Whether what was read still stands before the offset; if not the file was rewritten.
+    pub(super) fn follows(&self) -> bool {
+        let Some(Source::Plain(file)) = &self.source else { return true };
+        let wanted = self.overlap.bytes();
+        let mut bytes = [0; TAIL_LENGTH];
+        let Some(at) = self.offset.checked_sub(wanted.len() as u64) else { return true };
+        let read = rustix::io::pread(file, &mut bytes[..wanted.len()], at);
+        if !read.is_ok_and(|read| bytes[..read] == *wanted) {
+            return false;
+        }
+        // What stands so near to the start may be the same in every generation.
+        let mut head = [0; HEAD_LENGTH];
+        self.offset > SAME_HEADS
+            || rustix::io::pread(file, &mut head, 0).is_ok_and(|read| self.head.matches(&head[..read]))
+    }
+
+    /// Whether it did not shrink, and still holds what was read.
+    pub(super) fn is_intact(&self) -> bool {
+        let Some(Source::Plain(file)) = &self.source else { return true };
+        Stat::of_file(file).is_ok_and(|stat| stat.size >= self.size) && (self.offset > SAME_HEADS || self.follows())
+    }
+
+    /// Whether it is open, or can be opened by its path.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.source.is_some() || Stat::of(&self.meta.path).is_ok_and(|stat| self.is_stat(&stat))
+    }
+
+    /// Whether it is open and larger than it was.
+    pub(super) fn grew(&self) -> bool {
+        let stat = self.source.as_ref().and_then(|source| Stat::of_file(source.file()).ok());
+        !self.gzip && stat.is_some_and(|stat| stat.size > self.size)
+    }
+
+    /// How many bytes there are that were neither read now nor delivered before the last start.
+    pub(super) fn unread(&self) -> u64 {
+        unread(self.offset, self.size, self.skip.ranges().iter().map(|range| (range.start, range.end)))
+    }
+
+    /// Whether it is deleted and nobody is expected to write to it any more: `close.on_state_change.removed`, or
+    /// nothing came for as long as `inactive` says.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let close = &self.settings.close;
+        self.deleted && (close.removed || self.active + close.inactive <= now)
     }
 
     /// The bytes before the offset, for the registry.
@@ -139,6 +196,12 @@ impl Tracked {
     }
 }
 
+/// How many bytes from `offset` to `size` are not in `done`.
+pub(super) fn unread(offset: u64, size: u64, done: impl Iterator<Item = (u64, u64)>) -> u64 {
+    let done: u64 = done.map(|(start, end)| end.min(size).saturating_sub(start.max(offset))).sum();
+    size.saturating_sub(offset).saturating_sub(done)
+}
+
 /// All files followed, with their indexes.
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -147,6 +210,8 @@ pub(super) struct Files {
     by_inode: HashMap<(usize, u64, u64), Id>,
     by_path: HashMap<(usize, PathBuf), Id>,
     by_key: HashMap<FileKey, Id>,
+    /// The last file that left a path by rotation: the one found there next comes after it.
+    left: HashMap<(usize, PathBuf), Id>,
     by_name: HashMap<WatchId, HashMap<OsString, SmallVec<[Id; 1]>>>,
 }
 
@@ -189,6 +254,7 @@ impl Files {
                 }
             }
         }
+        self.left.retain(|_, left| *left != id);
         if let Some(after) = file.successor.and_then(|after| self.get_mut(after)) {
             after.predecessor = None;
         }
@@ -243,6 +309,7 @@ impl Files {
             let old = (file.input, file.meta.path.clone());
             if self.by_path.get(&old) == Some(&id) {
                 self.by_path.remove(&old);
+                self.left.insert(old, id);
             }
             self.by_path.insert((file.input, meta.path.clone()), id);
         }
@@ -266,7 +333,23 @@ impl Files {
         let path = (file.input, file.meta.path.clone());
         if self.by_path.get(&path) == Some(&id) {
             self.by_path.remove(&path);
+            self.left.insert(path, id);
         }
+    }
+
+    /// The file that left a path last, if it is still followed.
+    pub(super) fn left(&self, input: usize, path: &Path) -> Option<Id> {
+        self.left.get(&(input, path.to_owned())).copied()
+    }
+
+    /// As [`Files::left`], and forgets it.
+    pub(super) fn take_left(&mut self, input: usize, path: &Path) -> Option<Id> {
+        self.left.remove(&(input, path.to_owned()))
+    }
+
+    /// Says which file left a path last.
+    pub(super) fn set_left(&mut self, input: usize, path: &Path, id: Id) {
+        self.left.insert((input, path.to_owned()), id);
     }
 
     /// The file is (also) known by this name in a watched directory.
@@ -292,6 +375,21 @@ impl Files {
                 file.successor = Some(after);
             }
         }
+    }
+
+    /// Puts a generation that was met late before the one that was met already.
+    pub(super) fn chain_between(&mut self, id: Id, next: Id) {
+        if id == next || self.get(next).is_none_or(|file| file.offset > 0) {
+            return;
+        }
+        let before = self.get_mut(next).and_then(|file| file.predecessor.take());
+        if let Some(before) = before
+            && let Some(file) = self.get_mut(before)
+        {
+            file.successor = None;
+            self.chain(before, id);
+        }
+        self.chain(id, next);
     }
 
     pub(super) fn named(&self, watch: WatchId, name: &OsStr) -> SmallVec<[Id; 1]> {

@@ -1,9 +1,12 @@
 //! Runs the inputs: finds files, reads them, hands batches to the outlet, and saves positions behind acknowledgements.
 
+mod clock;
 mod commits;
 mod copies;
 mod discovery;
 mod files;
+#[cfg(test)]
+mod model;
 mod reader;
 mod reading;
 mod truncation;

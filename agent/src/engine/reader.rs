@@ -1,6 +1,6 @@
 //! The reader's thread: waits for something to happen, and does it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,18 +9,21 @@ use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tailrace_common::Timestamp;
 
+use super::clock::Clock;
 use super::files::{Files, Id};
 use super::waker::Waker;
 use super::{Command, Done, Drained, EngineOptions, FileStats, Stats};
 use crate::discover::glob::Glob;
 use crate::discover::{Seen, Watcher};
-use crate::pipeline::{Acks, Outlet, Pool};
+use crate::pipeline::{Acks, FileKey, Outlet, Pool};
 use crate::registry::{FileState, Store, Writer};
 use crate::tail::lines::LineFormat;
 use crate::tail::settings::{InputSettings, StreamChoice};
 
 /// How often files in directories that cannot be watched are looked at.
 const POLL: Duration = Duration::from_millis(500);
+/// How much is read of one file before the next one gets its turn.
+const STRETCH: usize = 256 << 10;
 /// How many files are read before something else gets its turn.
 const ROUND: usize = 64;
 
@@ -56,6 +59,7 @@ impl Input {
 
 /// The state of the reader's thread.
 pub(super) struct Reader {
+    pub(super) clock: Clock,
     pub(super) options: EngineOptions,
     pub(super) inputs: Vec<Input>,
     pub(super) files: Files,
@@ -67,6 +71,8 @@ pub(super) struct Reader {
     pub(super) seed: u64,
     /// States of the registry whose files were not found yet.
     pub(super) unmatched: HashMap<(u64, u64), Vec<FileState>>,
+    /// The keys that the registry held at the start.
+    pub(super) known_keys: HashSet<FileKey>,
     /// The copy in which the generation before the file being adopted goes on.
     pub(super) pending_chain: Option<Id>,
     pub(super) ready: VecDeque<Id>,
@@ -79,6 +85,8 @@ pub(super) struct Reader {
     pub(super) next_save: Option<Instant>,
     pub(super) stats: Stats,
     pub(super) ends: Vec<u32>,
+    /// How much is read at once.
+    pub(super) stretch: usize,
     pub(super) stopping: Option<(Instant, Sender<Drained>)>,
     pub(super) started: std::time::SystemTime,
     waker: Waker,
@@ -99,6 +107,7 @@ impl Reader {
         acks.on_commit(move || wake.wake());
         let wake = waker.clone();
         let pool = Pool::new(options.memory_limit, move || wake.wake());
+        let store_keys = store.states().map(|state| state.key).collect();
         let mut unmatched: HashMap<_, Vec<FileState>> = HashMap::new();
         for state in store.states() {
             unmatched.entry((state.device, state.inode)).or_default().push(state.clone());
@@ -110,8 +119,10 @@ impl Reader {
                 unmatched.entry((state.device, state.inode)).or_default().push(state);
             }
         }
-        let now = Instant::now();
+        let clock = Clock::default();
+        let now = clock.now();
         Ok(Reader {
+            clock,
             inputs: inputs.into_iter().map(Input::new).collect(),
             files: Files::default(),
             watcher: Watcher::new(),
@@ -120,6 +131,7 @@ impl Reader {
             pool,
             seed: store.seed(),
             registry: Writer::start(store)?,
+            known_keys: store_keys,
             unmatched,
             pending_chain: None,
             ready: VecDeque::new(),
@@ -131,6 +143,7 @@ impl Reader {
             next_save: None,
             stats: Stats::default(),
             ends: Vec::new(),
+            stretch: STRETCH,
             stopping: None,
             started: std::time::SystemTime::now(),
             options,
@@ -141,32 +154,36 @@ impl Reader {
 
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         raise_file_limit();
-        loop {
-            let now = Instant::now();
-            if now >= self.next_scan && self.stopping.is_none() {
-                self.scan();
-            }
-            self.take_changes();
-            self.run_timers();
-            self.read_round();
-            if self.next_save.is_some_and(|at| at <= Instant::now()) {
-                self.save();
-            }
-            if !self.take_commands(commands) {
-                return;
-            }
-            if self.options.once && self.stopping.is_none() && self.is_done() {
-                self.save();
-                self.registry.flush(Duration::from_secs(30));
-                self.done.set();
-            }
+        while self.turn(commands) {
             self.wait();
         }
     }
 
+    /// Does what there is to do now, without waiting. `false` when the thread is to end.
+    pub(super) fn turn(&mut self, commands: &Receiver<Command>) -> bool {
+        if self.clock.now() >= self.next_scan && self.stopping.is_none() {
+            self.scan();
+        }
+        self.take_changes();
+        self.run_timers();
+        self.read_round();
+        if self.next_save.is_some_and(|at| at <= self.clock.now()) {
+            self.save();
+        }
+        if !self.take_commands(commands) {
+            return false;
+        }
+        if self.options.once && self.stopping.is_none() && self.is_done() {
+            self.save();
+            self.registry.flush(Duration::from_secs(30));
+            self.done.set();
+        }
+        true
+    }
+
     /// Waits for a change, a wake or the next timer; not at all while there is something to read.
     fn wait(&mut self) {
-        let now = Instant::now();
+        let now = self.clock.now();
         let mut until = self.next_scan;
         let timers = self.timers.first().map(|(at, _)| *at);
         let stop = self.stopping.as_ref().map(|(at, _)| *at);
@@ -185,14 +202,21 @@ impl Reader {
             tracing::error!(error = %io::Error::from(error), "cannot wait for changes");
         }
         if fds[0].revents().contains(PollFlags::IN) {
-            self.waker.reset();
-            // Room in the pool, acknowledgements, or a command.
-            for id in std::mem::take(&mut self.starved) {
+            self.woken();
+        }
+    }
+
+    /// There is room in the pool, something was acknowledged, or a command came.
+    pub(super) fn woken(&mut self) {
+        self.waker.reset();
+        for id in std::mem::take(&mut self.starved) {
+            if let Some(file) = self.files.get_mut(id) {
+                file.starved = false;
                 self.queue(id);
             }
-            if self.next_save.is_none() {
-                self.next_save = Some(Instant::now() + self.options.registry_flush);
-            }
+        }
+        if self.next_save.is_none() {
+            self.next_save = Some(self.clock.now() + self.options.registry_flush);
         }
     }
 
@@ -231,6 +255,7 @@ impl Reader {
                     }
                 }
                 Seen::Appeared(watch, name) => self.appeared(watch, &name),
+                Seen::Moved { from, to } => self.moved((from.0, &from.1), (to.0, &to.1)),
                 Seen::Gone(watch, name) => {
                     for id in self.files.named(watch, &name) {
                         self.recheck(id);
@@ -240,19 +265,19 @@ impl Reader {
                     for id in self.files.unwatch(watch) {
                         self.recheck(id);
                     }
-                    self.next_scan = Instant::now();
+                    self.next_scan = self.clock.now();
                 }
-                Seen::Overflow => self.next_scan = Instant::now(),
+                Seen::Overflow => self.next_scan = self.clock.now(),
             }
         }
-        if self.watcher.polls() && Instant::now() >= self.next_poll {
-            self.next_poll = Instant::now() + POLL;
+        if self.watcher.polls() && self.clock.now() >= self.next_poll {
+            self.next_poll = self.clock.now() + POLL;
             self.poll_files();
         }
     }
 
     fn run_timers(&mut self) {
-        let now = Instant::now();
+        let now = self.clock.now();
         while let Some((at, id)) = self.timers.first().copied()
             && at <= now
         {
@@ -283,14 +308,14 @@ impl Reader {
         while let Ok(command) = commands.try_recv() {
             match command {
                 Command::Reload(inputs) => self.reload(inputs),
-                Command::Stop(deadline, reply) => self.stopping = Some((Instant::now() + deadline, reply)),
+                Command::Stop(deadline, reply) => self.stopping = Some((self.clock.now() + deadline, reply)),
                 Command::Stats(reply) => drop(reply.send(self.stats())),
                 Command::Abandon => return false,
             }
         }
         let Some((deadline, reply)) = &self.stopping else { return true };
         let left = self.acks.total_outstanding();
-        if left > 0 && Instant::now() < *deadline {
+        if left > 0 && self.clock.now() < *deadline {
             return true;
         }
         let drained = if left == 0 { Drained::All } else { Drained::Left(left) };
@@ -309,7 +334,7 @@ impl Reader {
         let followed = self.files.ids();
         self.save_all();
         self.move_to_new_inputs(&old, &followed);
-        self.next_scan = Instant::now();
+        self.next_scan = self.clock.now();
     }
 
     /// Files of an input that stays go on under its new settings, the others are let go.
@@ -335,6 +360,7 @@ impl Reader {
             file.successor = None;
             file.names.clear();
             file.queued = false;
+            file.starved = false;
             file.timer = None;
             self.inputs[place].scanned = true;
             let id = self.files.insert(*file);
@@ -357,7 +383,11 @@ impl Reader {
         let status = self.registry.status();
         let files = self.files.iter().map(|(_, file)| {
             let acknowledged = self.acks.committed(file.key()).map_or(file.issued.offset, |position| position.offset);
-            let behind = if file.size > acknowledged { file.active.elapsed().as_millis() as u64 } else { 0 };
+            let behind = if file.size > acknowledged {
+                self.clock.now().saturating_duration_since(file.active).as_millis() as u64
+            } else {
+                0
+            };
             FileStats {
                 path: file.meta.path.clone(),
                 input_id: file.settings.id.clone(),

@@ -1,7 +1,7 @@
 //! Reads one file a stretch further: bytes → lines → entries → a batch.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tailrace_common::Timestamp;
 
@@ -13,8 +13,6 @@ use crate::pipeline::{Batch, Commit, Entry, Flags, Position, Span, Text};
 use crate::registry::{HEAD_LENGTH, Head};
 use crate::tail::source::Source;
 
-/// How much is read at once.
-const STRETCH: usize = 256 << 10;
 /// What a line may have beyond `message_max_bytes`: the frame that a container runtime puts around it.
 const FRAME: usize = 64 << 10;
 /// A line without an end is looked at again only from its known part on, once it is longer than this.
@@ -42,10 +40,20 @@ impl Reader {
             Ok(Stretch::End) => self.reached_end(id),
             Ok(Stretch::NoRoom) => {
                 self.look_at_size(id);
-                self.starved.push(id);
+                self.starve(id);
             }
             Ok(Stretch::Rewritten) => self.rewritten(id),
             Err(error) => self.trouble(id, &error, "cannot read a file"),
+        }
+    }
+
+    /// A file waits until the outputs let go of what they hold.
+    fn starve(&mut self, id: Id) {
+        if let Some(file) = self.files.get_mut(id)
+            && !file.starved
+        {
+            file.starved = true;
+            self.starved.push(id);
         }
     }
 
@@ -65,6 +73,10 @@ impl Reader {
             return false;
         }
         self.queue(before);
+        // Its handle keeps it alive, should it be deleted before its turn comes.
+        if self.files.get(id).is_some_and(|file| file.settings.harvester_limit == 0) && self.open(id) {
+            self.look_at_size(id);
+        }
         true
     }
 
@@ -95,14 +107,14 @@ impl Reader {
     }
 
     /// Opens the file if it is not. `false` if it cannot be read now.
-    fn open(&mut self, id: Id) -> bool {
+    pub(super) fn open(&mut self, id: Id) -> bool {
         let Some(file) = self.files.get(id) else { return false };
         if file.source.is_some() {
             return true;
         }
         let (input, limit) = (file.input, file.settings.harvester_limit);
         if limit > 0 && !self.make_room(input, limit) {
-            self.set_timer(id, Instant::now() + Duration::from_millis(100));
+            self.set_timer(id, self.clock.now() + Duration::from_millis(100));
             return false;
         }
         let Some(file) = self.files.get(id) else { return false };
@@ -126,7 +138,8 @@ impl Reader {
         let path = file.meta.path.clone();
         match stat {
             Ok(stat) if stat.is_file && file.is_stat(&stat) => {
-                if !file.gzip {
+                file.source = Some(source);
+                if !file.gzip && file.follows() {
                     file.size = file.size.max(stat.size);
                 }
             }
@@ -136,13 +149,12 @@ impl Reader {
                 return false;
             }
         }
-        file.source = Some(source);
-        file.opened = Instant::now();
+        file.opened = self.clock.now();
         file.trouble = None;
         self.stats.files_opened += 1;
         tracing::debug!(path = %path.display(), "reading a file");
         if let Some(interval) = self.files.get(id).and_then(|file| file.settings.close.after_interval) {
-            self.set_timer(id, Instant::now() + interval);
+            self.set_timer(id, self.clock.now() + interval);
         }
         true
     }
@@ -185,19 +197,21 @@ impl Reader {
         if error.kind() == io::ErrorKind::NotFound {
             self.recheck(id);
         }
-        self.set_timer(id, Instant::now() + again);
+        self.set_timer(id, self.clock.now() + again);
     }
 
     /// While the outputs are stuck the size is looked at all the same, so that what is destroyed unread is known.
-    fn look_at_size(&mut self, id: Id) {
+    pub(super) fn look_at_size(&mut self, id: Id) {
         if let Some(file) = self.files.get_mut(id)
             && !file.gzip
             && let Some(stat) = file.source.as_ref().and_then(|source| Stat::of_file(source.file()).ok())
         {
-            if stat.size < file.offset {
-                self.rewritten(id);
-            } else {
+            // In this order: the size is that of the content which is there after it was taken.
+            if stat.size >= file.size && file.follows() {
                 file.size = stat.size;
+                self.learn_head(id, stat.size);
+            } else {
+                self.rewritten(id);
             }
         }
     }
@@ -207,20 +221,34 @@ impl Reader {
         if file.scanned > file.offset {
             return self.search_line_end(id);
         }
+        if !file.is_intact() {
+            return Ok(Stretch::Rewritten);
+        }
         let overlap = file.overlap.bytes().len();
         let known = usize::try_from(file.size.saturating_sub(file.offset)).unwrap_or(usize::MAX);
-        let want = known.saturating_add(4096).min(STRETCH).max(file.want) + overlap;
+        let begins = file.offset == overlap as u64;
+        let head = if begins { file.head.len as usize } else { 0 };
+        let want = known.saturating_add(4096).min(self.stretch).max(file.want).max(head) + overlap;
         let Some(mut text) = self.pool.take(want) else { return Ok(Stretch::NoRoom) };
         let Some(source) = &mut file.source else { return Ok(Stretch::End) };
         let read = source.read_at(file.offset - overlap as u64, want, &mut text)?;
-        if read < overlap || text[..overlap] != *file.overlap.bytes() {
+        let is_end = read < want;
+        let shrank = is_end && !file.gzip && file.offset - overlap as u64 + (read as u64) < file.size;
+        let other_head = begins && !file.head.matches(&text);
+        if shrank || other_head || read < overlap || text[..overlap] != *file.overlap.bytes() {
             return Ok(Stretch::Rewritten);
         }
-        let is_end = read < want;
-        file.size =
-            if is_end { file.offset + (read - overlap) as u64 } else { file.size.max(file.offset + read as u64) };
+        let there = file.offset + (read - overlap) as u64;
+        if there > file.size {
+            file.size = there;
+            file.active = self.clock.now();
+        }
         if read == overlap {
             return Ok(Stretch::End);
+        }
+        if begins && (file.head.len as usize) < HEAD_LENGTH.min(read) {
+            file.head = Head::of(&text);
+            file.dirty = true;
         }
         let before = file.offset;
         self.decode(id, text, overlap);
@@ -229,7 +257,7 @@ impl Reader {
             self.longer_line(id, read - overlap, is_end);
         } else {
             file.want = 0;
-            file.active = Instant::now();
+            file.active = self.clock.now();
         }
         Ok(if is_end { Stretch::End } else { Stretch::More })
     }
@@ -244,7 +272,6 @@ impl Reader {
         if have >= most || is_end && have > LONG {
             file.scanned = file.offset + have as u64;
         }
-        file.active = Instant::now();
     }
 
     /// Looks for the end of a long line without keeping it.
@@ -254,17 +281,17 @@ impl Reader {
         // A terminator may have been cut in two; characters are counted from the line's start.
         let back = (format.terminator_len() as u64 - 1).next_multiple_of(4).min(file.scanned - file.offset);
         let from = file.offset + (file.scanned - back - file.offset) / 4 * 4;
-        let Some(mut text) = self.pool.take(STRETCH) else { return Ok(Stretch::NoRoom) };
+        let Some(mut text) = self.pool.take(self.stretch) else { return Ok(Stretch::NoRoom) };
         let Some(source) = &mut file.source else { return Ok(Stretch::End) };
-        let read = source.read_at(from, STRETCH, &mut text)? as u64;
+        let read = source.read_at(from, self.stretch, &mut text)? as u64;
         if from + read < file.scanned {
             return Ok(Stretch::Rewritten);
         }
         file.size = file.size.max(from + read);
-        let is_end = (read as usize) < STRETCH;
+        let is_end = (read as usize) < self.stretch;
         let Some(end) = format.first_end(&text) else {
             if from + read > file.scanned {
-                file.active = Instant::now();
+                file.active = self.clock.now();
             }
             file.scanned = from + read;
             return Ok(if is_end { Stretch::End } else { Stretch::More });
@@ -344,7 +371,7 @@ impl Reader {
 
     /// Decodes lines, given by where they are in the text and in the file, and hands the batch over.
     pub(super) fn emit(&mut self, id: Id, mut text: Text, lines: &[(usize, usize, u64, u64, Flags)]) {
-        let now = Now { wall: Timestamp::now(), tick: Instant::now() };
+        let now = Now { wall: Timestamp::now(), tick: self.clock.now() };
         let Some(file) = self.files.get_mut(id) else { return };
         let format = &self.inputs[file.input].lines;
         let mut decoder = match file.decoder.take() {
@@ -365,7 +392,7 @@ impl Reader {
 
     /// Sends on what waited in the decoder: for too long, or `all` of it.
     pub(super) fn release(&mut self, id: Id, all: bool) {
-        let now = Now { wall: Timestamp::now(), tick: Instant::now() };
+        let now = Now { wall: Timestamp::now(), tick: self.clock.now() };
         let Some(file) = self.files.get_mut(id) else { return };
         let Some(mut decoder) = file.decoder.take() else { return };
         let (mut text, mut entries, mut older) = (Text::default(), Vec::new(), Vec::new());
@@ -432,11 +459,12 @@ impl Reader {
 
     /// Everything there is was read.
     fn reached_end(&mut self, id: Id) {
-        self.learn_head(id);
+        if let Some(file) = self.files.get(id) {
+            self.learn_head(id, file.offset);
+        }
         let once = self.options.once;
         let Some(file) = self.files.get_mut(id) else { return };
         file.at_end = true;
-        let last = file.deleted || file.gzip;
         let stat = file.source.as_ref().and_then(|source| Stat::of_file(source.file()).ok());
         if file.gzip {
             file.size = file.size.max(file.offset);
@@ -445,10 +473,9 @@ impl Reader {
             file.modified = stat.modified;
             file.deleted |= stat.links == 0;
         }
-        if last || file.deleted || once {
+        if file.gzip || file.is_over(self.clock.now()) || once {
             self.flush_unterminated(id);
-            let is_last = self.files.get(id).is_some_and(|file| file.deleted || file.gzip || !self.has_successor(id));
-            if is_last {
+            if self.files.get(id).is_some_and(|file| file.gzip || file.successor.is_none()) {
                 self.release(id, true);
             }
         }
@@ -468,12 +495,16 @@ impl Reader {
     }
 
     /// Remembers how the file starts while it is short, and its fingerprint once it has one.
-    fn learn_head(&mut self, id: Id) {
+    pub(super) fn learn_head(&mut self, id: Id, known: u64) {
         let Some(file) = self.files.get_mut(id) else { return };
-        let grew = (file.head.len as usize) < HEAD_LENGTH && u64::from(file.head.len) < file.offset;
-        if grew && let Some(source) = &mut file.source {
-            let len = usize::try_from(file.offset).unwrap_or(HEAD_LENGTH).min(HEAD_LENGTH);
-            if let Ok(head) = source.head(len)
+        let grew = (file.head.len as usize) < HEAD_LENGTH && u64::from(file.head.len) < known;
+        if grew {
+            let len = usize::try_from(known).unwrap_or(HEAD_LENGTH).min(HEAD_LENGTH);
+            let head = match &mut file.source {
+                Some(source) => source.head(len),
+                None => Source::open(&file.meta.path, file.gzip).and_then(|mut source| source.head(len)),
+            };
+            if let Ok(head) = head
                 && head.len() == len
             {
                 file.head = Head::of(&head);

@@ -1,13 +1,12 @@
 //! Files that were truncated or rewritten, and the ledger of what was destroyed unread.
 
 use std::path::Path;
-use std::time::Instant;
 
 use rustix::fs::SeekFrom;
 use tailrace_common::Timestamp;
 
 use super::copies::Content;
-use super::files::{Id, Overlap, Tracked};
+use super::files::{Id, Overlap, Tracked, unread};
 use super::reader::Reader;
 use crate::discover::Stat;
 use crate::pipeline::{Batch, Commit, Entry, Extra, FileMeta, Flags, Loss, Position, RangeSet, Span, Stream, Text};
@@ -28,13 +27,14 @@ impl Reader {
         }
         tracing::debug!(path = %file.meta.path.display(), read = file.offset, seen = file.size, "a file was truncated");
         let content = Content { head: file.head, tail: file.tail() };
-        let path = file.meta.path.clone();
-        let copy = self.find_content(&path, &content, &stat);
+        let path = file.origin().to_owned();
+        self.skip_read_copies(id);
+        let copy = self.find_content(&path, &content, stat.inode);
         let copied = copy.and_then(|(copy, gzip)| self.split_off(id, &copy, gzip));
         if copied.is_none() {
             self.release(id, true);
             let Some(file) = self.files.get(id) else { return };
-            let (meta, offset, bytes) = (file.meta.clone(), file.offset, file.size.saturating_sub(file.offset));
+            let (meta, offset, bytes) = (file.meta.clone(), file.offset, file.unread());
             self.lose(meta, Some(id), offset, bytes, "truncated");
         }
         self.start_over(id, stat.size);
@@ -44,22 +44,37 @@ impl Reader {
         }
     }
 
+    /// Copies made before the last lines were read hold nothing new.
+    fn skip_read_copies(&mut self, original: Id) {
+        let Some(read) = self.files.get(original).map(|file| file.offset) else { return };
+        for id in self.files.ids() {
+            let Some(copy) = self.files.get(id).filter(|file| file.copy_of == Some(original)) else { continue };
+            let size = Stat::of(&copy.meta.path).map_or(0, |stat| stat.size);
+            if size > 0 && size < read {
+                self.jump(id, size);
+                if let Some(copy) = self.files.get_mut(id) {
+                    copy.copy_of = None;
+                    copy.size = size;
+                }
+                self.queue(id);
+            }
+        }
+    }
+
     /// A file of its own for what was read so far: it goes on in the copy, under the same key.
     fn split_off(&mut self, id: Id, copy: &Path, gzip: bool) -> Option<Id> {
         let stat = Stat::of(copy).ok()?;
         let file = self.files.get(id)?;
         let (input, seen) = (file.input, file.size);
-        if let Some(known) = self.files.with_inode(input, &stat) {
-            // Already followed for itself: then there is nothing left to inherit.
-            if self.files.get(known).is_some_and(|known| known.copy_of.is_none()) {
-                return None;
-            }
-            self.files.remove(known);
+        // If it was read for itself there is nothing left to inherit.
+        if !self.take_unread(input, &stat) {
+            return None;
         }
         let file = self.files.get_mut(id)?;
         let taken = Tracked {
             settings: file.settings.clone(),
             meta: file.meta.clone(),
+            origin: Some(file.origin().to_owned()),
             decoder: file.decoder.take(),
             skip: std::mem::take(&mut file.skip),
             older: file.older.take(),
@@ -77,14 +92,15 @@ impl Reader {
             copy_of: None,
             complete: false,
             queued: false,
+            starved: false,
             at_end: false,
             timer: None,
             dirty: true,
             trouble: None,
             scanned: 0,
             want: 0,
-            active: Instant::now(),
-            opened: Instant::now(),
+            active: self.clock.now(),
+            opened: self.clock.now(),
             modified: stat.modified,
             input: file.input,
             generation: file.generation,
@@ -155,12 +171,12 @@ impl Reader {
         file.issued = Position::at(start);
         file.complete = false;
         file.dirty = true;
-        file.active = Instant::now();
+        file.active = self.clock.now();
         self.files.set_key(id, meta);
         if self.files.with_key(old).is_none() {
             self.registry.write(vec![Change::Forget(old)]);
         }
-        self.learn_fingerprint(id);
+        self.learn_head(id, self.files.get(id).map_or(0, |file| file.size));
         self.queue(id);
     }
 
@@ -168,10 +184,11 @@ impl Reader {
     pub(super) fn let_go(&mut self, id: Id, reason: &'static str) {
         self.release(id, true);
         let Some(file) = self.files.get(id) else { return };
-        let (meta, offset, size, gzip) = (file.meta.clone(), file.offset, file.size, file.gzip);
+        let (meta, offset, bytes, gzip) = (file.meta.clone(), file.offset, file.unread(), file.gzip);
         let clean = file.settings.clean_removed;
-        if !gzip {
-            self.lose(meta.clone(), Some(id), offset, size.saturating_sub(offset), reason);
+        // What a copy holds its original has, or lost.
+        if !gzip && file.copy_of.is_none() {
+            self.lose(meta.clone(), Some(id), offset, bytes, reason);
         }
         self.files.remove(id);
         if clean {
@@ -180,7 +197,8 @@ impl Reader {
     }
 
     /// As [`Reader::lose`], for a file of which only the registry's state is left.
-    pub(super) fn lose_known(&mut self, input: usize, state: &FileState, bytes: u64, reason: &'static str) {
+    pub(super) fn lose_known(&mut self, input: usize, state: &FileState, reason: &'static str) {
+        let bytes = unread(state.offset, state.size, state.beyond.iter().copied());
         if bytes == 0 || state.gzip {
             return;
         }

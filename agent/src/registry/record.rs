@@ -32,7 +32,7 @@ impl Head {
 
     /// Whether a file that starts with these bytes has this head.
     pub fn matches(&self, start: &[u8]) -> bool {
-        start.get(..self.len as usize).is_some_and(|start| xxh3_64(start) == self.hash)
+        self.len == 0 || start.get(..self.len as usize).is_some_and(|start| xxh3_64(start) == self.hash)
     }
 }
 
@@ -54,9 +54,9 @@ impl Tail {
         Tail { at, len: bytes.len() as u8, hash: xxh3_64(bytes) }
     }
 
-    /// Whether these are the bytes.
+    /// Whether these are the bytes; any are if none are known.
     pub fn matches(&self, bytes: &[u8]) -> bool {
-        bytes.len() == usize::from(self.len) && xxh3_64(bytes) == self.hash
+        self.len == 0 || bytes.len() == usize::from(self.len) && xxh3_64(bytes) == self.hash
     }
 }
 
