@@ -44,6 +44,7 @@ mod truncate;
 mod urldecode;
 mod useragent;
 mod uuid;
+mod xml;
 
 /// All filters, sorted by name.
 pub static FILTERS: &[FilterDefinition] = &[
@@ -84,6 +85,7 @@ pub static FILTERS: &[FilterDefinition] = &[
     urldecode::DEFINITION,
     useragent::DEFINITION,
     uuid::DEFINITION,
+    xml::DEFINITION,
 ];
 
 /// The filter of that name.
