@@ -45,6 +45,11 @@ fn is_single(node: &Node) -> bool {
 }
 
 fn repeat(body: Node, by: Repeat) -> Node {
+    // What is never matched may still be there to be called.
+    let defines = by.max == 0 && body.any(&|node| matches!(node, Node::Capture(..)));
+    if defines {
+        return Node::Repeat(Box::new(body), by);
+    }
     if by.max == 0 || body == Node::Empty {
         return Node::Empty;
     }

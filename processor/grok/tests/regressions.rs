@@ -1,0 +1,29 @@
+//! What broke once: pattern, text, and what Oniguruma finds.
+
+#![allow(clippy::unwrap_used)]
+
+use tailrace_grok::{Budget, Captures, Options, Regex, Scratch};
+
+fn captures(pattern: &str, text: &str) -> Captures {
+    let regex = Regex::new(pattern, Options::default()).unwrap();
+    let (mut scratch, mut fast, mut carefully) = (Scratch::default(), Captures::new(), Captures::new());
+    regex.captures_at(text.as_bytes(), 0, &mut fast, &mut scratch, Budget::UNLIMITED).unwrap();
+    if regex.captures_carefully(text.as_bytes(), 0, &mut carefully, &mut scratch).is_some() {
+        assert_eq!(fast, carefully, "the linear program differs");
+    }
+    fast
+}
+
+#[test]
+fn rounds_that_are_due_get_characters_back_from_those_before() {
+    let pattern = r"(?:[+-]?[0-9]+){1,3}(,(?:[+-]?[0-9]+){3})*";
+    assert_eq!(captures(pattern, "26,+685806-262"), [Some((0, 14)), Some((2, 14))]);
+    assert_eq!(captures(r"(?:(?:-1)\B){1,2}", "x-1-1"), []);
+    assert_eq!(captures(r"(?:a+b?){40}", &"a".repeat(60)), [Some((0, 60))]);
+    assert_eq!(captures(r"(?:(?:-1)Ac+?){2,}", "-1Acccc-1Ac-1Accccb"), [Some((0, 15))]);
+}
+
+#[test]
+fn groups_repeated_no_times_can_be_called() {
+    assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);
+}
