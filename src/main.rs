@@ -13,6 +13,7 @@ use tailrace_agent::cli::AgentArgs;
 use tailrace_processor::cli::ProcessorArgs;
 use tailrace_processor::settings::keystore::KeystoreArgs;
 use tailrace_processor::tune::check::CheckArgs;
+use tailrace_processor::tune::grok::GrokArgs;
 use tailrace_processor::tune::plugins::PluginsArgs;
 use tailrace_processor::tune::test::TestArgs;
 
@@ -42,6 +43,8 @@ enum Command {
     Check(CheckArgs),
     /// Run golden cases, or suites of logstash-filter-verifier, against the filters.
     Test(Box<TestArgs>),
+    /// Try grok patterns on lines, explain them, look them up.
+    Grok(GrokArgs),
     /// List inputs, filters, outputs and codecs, or the options of one.
     Plugins(PluginsArgs),
     /// Keep values of `${NAME}` in a file that only its owner may read.
@@ -63,6 +66,7 @@ impl Command {
             Command::Search(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Test(args) => args.run(),
+            Command::Grok(args) => args.run(),
             Command::Plugins(args) => args.run(),
             Command::Keystore(args) => args.run(),
             Command::Completions { shell } => {

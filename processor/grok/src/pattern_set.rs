@@ -73,6 +73,12 @@ impl PatternSet {
         self.definitions.get(name).map(|definition| definition.text.as_str())
     }
 
+    /// The file of a name's pattern and the line in it, from 1, when it was read from one.
+    pub fn source(&self, name: &str) -> Option<(&str, u32)> {
+        let (file, line) = self.definitions.get(name)?.source.as_ref()?;
+        Some((file, *line))
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.definitions.keys().map(String::as_str).collect();

@@ -10,7 +10,7 @@ use crate::budget::{Budget, Halt, Meter};
 use crate::compile::compile;
 use crate::error::{Error, OutOfBudget};
 use crate::parse::{Options, parse};
-use crate::program::{Op, Program};
+use crate::program::Program;
 use crate::run::Stops;
 use crate::simplify::simplify;
 use crate::vm::{Machine, NONE, Scratch};
@@ -155,19 +155,22 @@ impl Regex {
 
     /// The compiled program, an operation a line.
     pub fn program(&self) -> String {
-        let mut text = String::new();
-        for (at, op) in self.program.ops.iter().enumerate() {
-            let decided = match op {
-                Op::Token(token) => {
-                    let token = &self.program.tokens[*token as usize];
-                    let how = if token.is_decided(&self.program) { "by an automaton" } else { "by its operations" };
-                    format!(" to {} {how}", token.end)
-                }
-                _ => String::new(),
-            };
-            text.push_str(&format!("{at:5} {op:?}{decided}\n"));
-        }
-        text
+        let steps = self.listing();
+        steps
+            .iter()
+            .enumerate()
+            .map(|(at, step)| {
+                format!(
+                    "{at:5} {}
+",
+                    step.text
+                )
+            })
+            .collect()
+    }
+
+    pub(crate) fn compiled(&self) -> &Program {
+        &self.program
     }
 
     pub(crate) fn node(&self) -> &Node {

@@ -27,6 +27,12 @@ fn every_standard_pattern_compiles() {
 }
 
 #[test]
+fn the_standard_sets_are_complete() {
+    assert_eq!((PatternSet::legacy().len(), PatternSet::ecs_v1().len()), (318, 361));
+    assert_eq!(PatternSet::ecs_v1().source("QS"), Some(("grok-patterns", 89)));
+}
+
+#[test]
 fn combined_apache_log() {
     let line = r#"203.0.113.7 - frank [10/Oct/2000:13:55:36 -0700] "GET /a.gif?x=1 HTTP/1.1" 200 2326 "http://example.com/start" "Mozilla/5.0 (X11)""#;
     let found = fields(&PatternSet::legacy(), "%{COMBINEDAPACHELOG}", line);

@@ -309,7 +309,7 @@ fn text_of(value: &Value) -> Str {
 }
 
 /// `:int` and `:float` are Ruby's `to_i` and `to_f`: the number that the text begins with, else zero.
-fn convert(text: Str, conversion: Conversion) -> Value {
+pub(crate) fn convert(text: Str, conversion: Conversion) -> Value {
     match conversion {
         Conversion::None => Value::String(text),
         Conversion::Int => ruby::to_i(&text),

@@ -14,7 +14,7 @@ use super::diagnostic::{Diagnostic, Severity};
 pub struct Colours(pub bool);
 
 impl Colours {
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(crate) fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 }

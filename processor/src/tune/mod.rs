@@ -3,6 +3,7 @@
 pub mod cases;
 #[cfg(feature = "edges")]
 pub mod check;
+pub mod grok;
 #[cfg(feature = "edges")]
 pub mod plugins;
 pub mod report;
@@ -13,7 +14,6 @@ pub mod suite;
 pub mod test;
 
 /// Reads `pipeline.ecs_compatibility` on the command line.
-#[cfg(feature = "edges")]
 fn ecs_mode(text: &str) -> Result<crate::options::Ecs, String> {
     crate::options::Ecs::parse(text).ok_or_else(|| "must be disabled, v1 or v8".into())
 }
