@@ -67,7 +67,7 @@ pub(super) fn decode(settings: &Arc<NdjsonSettings>, entry: &mut Entry, text: &m
             }
             // Docker's line end is part of the text under filestream.
             let end = if entry.flags.contains(Flags::NEWLINE) { "\n" } else { "" };
-            if !settings.message_key.is_empty() && !(line.is_empty() && end.is_empty()) {
+            if !(settings.message_key.is_empty() || line.is_empty() && end.is_empty()) {
                 let whole = Str::from(format!("{line}{end}"));
                 parsed.fields.insert(settings.message_key.as_str(), Value::String(whole));
             }

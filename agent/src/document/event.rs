@@ -289,7 +289,7 @@ fn remove_line_end(fields: &mut Object) {
     if let Some(Value::String(message)) = fields.get_mut("message")
         && let Some(without) = message.strip_suffix("\n")
     {
-        *message = without.to_owned().into();
+        *message = without.to_owned();
     }
 }
 

@@ -3,6 +3,8 @@
 //! All cases run at once, because each mostly waits for its output to be quiet. `TAILRACE_CASE=05` runs those whose name
 //! contains the text and leaves what they wrote in the folder it names.
 
+#![allow(clippy::unwrap_used)]
+
 mod compare;
 
 use std::path::{Path, PathBuf};

@@ -100,7 +100,7 @@ fn ranges(bytes: &[bool; 256], wanted: bool) -> Vec<Range> {
     let mut found = Vec::new();
     let mut from = None;
     for at in 0..=256usize {
-        let inside = at < 256 && bytes[at] == wanted;
+        let inside = bytes.get(at) == Some(&wanted);
         match (from, inside) {
             (None, true) => from = Some(at),
             (Some(low), false) => {
