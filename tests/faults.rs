@@ -179,7 +179,7 @@ fn connections_cut_in_the_middle_lose_nothing() {
 }
 
 /// A proxy in front of Kafka's listener for proxies; only one test at a time may have it. Nothing where the servers have no such listener.
-fn proxied_kafka() -> Option<KafkaProxy> {
+pub(crate) fn proxied_kafka() -> Option<KafkaProxy> {
     use std::sync::{Mutex, PoisonError};
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let Some((front, behind)) =
@@ -192,7 +192,7 @@ fn proxied_kafka() -> Option<KafkaProxy> {
     Some(KafkaProxy { proxy: Proxy::start(front, behind), _guard: guard })
 }
 
-struct KafkaProxy {
+pub(crate) struct KafkaProxy {
     proxy: Proxy,
     _guard: std::sync::MutexGuard<'static, ()>,
 }

@@ -3,6 +3,8 @@
 //! `scripts/test` runs them; see `tests/support/services.rs` for where the servers come from. Long ones are ignored unless `scripts/test --long` asks for them.
 #![allow(clippy::unwrap_used)]
 
+mod agent_exec;
+mod agent_kafka;
 mod bed;
 mod container;
 mod faults;

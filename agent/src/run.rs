@@ -3,13 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::document::{DocumentSettings, Documents, Identity};
+use crate::document::{Decor, DocumentSettings, Documents, Identity};
 use crate::engine::{Drained, Engine, EngineError, EngineHandle, EngineOptions};
+use crate::monitor::http::Server;
+use crate::monitor::{self, Sources};
 use crate::output::{OutputError, OutputStats, Sender};
-use crate::pipeline::channel;
+use crate::pipeline::{Outlet, channel};
+use crate::tail::settings::{InputKind, InputSettings, MultilineKind, MultilineSettings, Parser};
 
 /// Why the agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +31,21 @@ pub enum StartError {
     /// The reader did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// `http` cannot listen.
+    #[error("cannot listen for http: {0}")]
+    Http(#[source] std::io::Error),
 }
 
 /// A running agent.
 pub struct Running {
     engine: EngineHandle,
     sender: Sender,
+    outlet: Outlet,
+    /// What the application's output is read by, with `exec`.
+    exec: [Arc<InputSettings>; 2],
     drain: Duration,
+    servers: Vec<Server>,
+    sources: Arc<Sources>,
 }
 
 /// Where the agent stands.
@@ -58,16 +69,20 @@ impl Running {
         let data = |source| StartError::Data { path: config.data.display().to_string(), source };
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let identity = Identity::load(config.name.clone(), &config.data).map_err(data)?;
+        let (id, ephemeral_id) = (identity.id.clone(), identity.ephemeral_id.clone());
         let settings = DocumentSettings {
             identity,
             processors: config.processors.clone(),
             precision: config.precision,
             ids: config.document_ids,
             codec: config.codec.clone(),
+            events: config.output.sees_events(),
         };
-        let documents = Documents::new(settings, config.inputs.clone());
+        let exec = [exec_input(false), exec_input(true)];
+        let documents = Documents::new(settings, decors(config, &exec));
         let (outlet, batches) = channel();
-        let sender = Sender::start(&config.output, documents, batches, &config.data)?;
+        let holds = outlet.holds().clone();
+        let sender = Sender::start(&config.output, documents, batches, holds.clone(), &config.data)?;
         let options = EngineOptions {
             once,
             memory_limit: config.memory_limit,
@@ -76,8 +91,44 @@ impl Running {
             import_from: imported(&config.data),
         };
         let inputs = config.inputs.iter().map(|decor| decor.input.clone()).collect();
-        let engine = Engine::start(inputs, &config.data.join("tailrace-registry"), outlet, options)?;
-        Ok(Running { engine, sender, drain: config.shutdown_timeout })
+        let engine = Engine::start(inputs, &config.data.join("tailrace-registry"), outlet.clone(), options)?;
+        let sources = Sources {
+            reader: engine.observer(),
+            output: sender.stats().clone(),
+            output_kind: config.output.kind(),
+            holds,
+            name: config.name.clone(),
+            id,
+            ephemeral_id,
+            started: Instant::now(),
+            memory_limit: config.memory_limit,
+        };
+        let sources = Arc::new(sources);
+        let servers = monitor::listen(&config.http, &sources).map_err(StartError::Http)?;
+        Ok(Running { engine, sender, outlet, exec, drain: config.shutdown_timeout, servers, sources })
+    }
+
+    /// Goes on with the inputs of another configuration; everything else stays as it is.
+    pub fn reload(&self, config: &Config) {
+        self.sender.reload(decors(config, &self.exec));
+        self.engine.reload(config.inputs.iter().map(|decor| decor.input.clone()).collect());
+        self.sender.stats().reloads.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(inputs = config.inputs.len(), "going on with the inputs of the configuration as it is now");
+    }
+
+    /// For showing how it goes.
+    pub fn sources(&self) -> &Arc<Sources> {
+        &self.sources
+    }
+
+    /// For handing over batches that no file is read for.
+    pub fn outlet(&self) -> Outlet {
+        self.outlet.clone()
+    }
+
+    /// What the output of an application is read by.
+    pub fn exec_input(&self, multiline: bool) -> Arc<InputSettings> {
+        self.exec[usize::from(multiline)].clone()
     }
 
     /// With `once`: waits until everything is read and acknowledged; `false` when the time-out came first.
@@ -101,14 +152,38 @@ impl Running {
     /// Stops reading, waits for acknowledgements as long as the configuration allows, saves the positions. Says whether
     /// everything read was acknowledged.
     pub fn stop(self) -> bool {
-        let drained = self.engine.stop(self.drain);
-        self.sender.give_up();
-        self.sender.join();
+        let deadline = Instant::now() + self.drain;
+        self.stop_by(deadline)
+    }
+
+    /// The same with a deadline.
+    pub fn stop_by(self, deadline: Instant) -> bool {
+        let Running { engine, sender, outlet, servers, .. } = self;
+        drop(outlet);
+        let drained = engine.stop(deadline.saturating_duration_since(Instant::now()));
+        drop(servers);
+        sender.give_up();
+        sender.join();
         if let Drained::Left(batches) = drained {
             tracing::warn!(batches, "not everything was acknowledged in time; it is read again at the next start");
         }
         drained == Drained::All
     }
+}
+
+/// What the sender has to know of the inputs.
+fn decors(config: &Config, exec: &[Arc<InputSettings>; 2]) -> Vec<Decor> {
+    let like = config.exec.clone();
+    let own = exec.iter().map(|input| Decor { input: input.clone(), ..like.clone() });
+    config.inputs.iter().cloned().chain(own).collect()
+}
+
+/// An application's output looks as if a container runtime had written it to a file.
+fn exec_input(multiline: bool) -> Arc<InputSettings> {
+    let joined = Parser::Multiline(MultilineSettings::new(MultilineKind::Auto));
+    let parsers = if multiline { vec![joined] } else { Vec::new() };
+    let (kind, id) = (InputKind::Container, "exec".into());
+    Arc::new(InputSettings { kind, id, parsers, ..InputSettings::default() })
 }
 
 /// Filebeat's registry in the same data folder, to go on where it stopped.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -61,14 +61,30 @@ fn config() -> ClientConfig {
 
 /// Makes a topic and returns its name, `PREFIX-...`.
 pub(crate) fn make_topic(prefix: &str, partitions: i32) -> String {
+    make_topic_with(prefix, partitions, &[])
+}
+
+/// The same with settings of the topic.
+pub(crate) fn make_topic_with(prefix: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
     let name = unique(prefix);
     let admin: AdminClient<DefaultClientContext> = config().create().unwrap();
     let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+    let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let results = runtime.block_on(admin.create_topics(&[topic], &options)).unwrap();
     results.into_iter().next().unwrap().unwrap();
     name
+}
+
+/// Changes a setting of a topic.
+pub(crate) fn set_topic(topic: &str, key: &str, value: &str) {
+    let admin: AdminClient<DefaultClientContext> = config().create().unwrap();
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let results = runtime.block_on(admin.alter_configs([&change], &options)).unwrap();
+    results.into_iter().next().unwrap().unwrap();
 }
 
 /// Writes records (partition, payload) and waits until the broker has all of them.

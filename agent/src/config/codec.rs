@@ -1,6 +1,6 @@
 //! `codec` of an output.
 
-use tailrace_common::yaml::Node;
+use tailrace_common::yaml::{Key, Node};
 
 use super::section::{Report, Section};
 use crate::document::{Codec, Format};
@@ -8,6 +8,12 @@ use crate::document::{Codec, Format};
 /// The codec of the one output that is set.
 pub(super) fn read(whole: &Node, report: &Report) -> Codec {
     let outputs = whole.get("output").and_then(Node::as_map).unwrap_or_default();
+    let is_pretty = |(name, output): &(Key, Node)| {
+        name.text == "console" && output.get("pretty").and_then(Node::as_bool).unwrap_or(false)
+    };
+    if outputs.iter().any(is_pretty) {
+        return Codec::PrettyJson;
+    }
     let found =
         outputs.iter().find_map(|(name, output)| Some((name, output.get("codec").filter(|node| !node.is_null())?)));
     let Some((name, node)) = found else { return Codec::Json };

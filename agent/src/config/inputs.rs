@@ -175,16 +175,28 @@ fn size(section: &Section<'_>, key: &'static str, default: usize) -> usize {
     section.bytes(key).and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes > 0).unwrap_or(default)
 }
 
-fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Decor {
+/// An input without settings of its own.
+pub(super) fn bare(common: &Common) -> Decor {
+    let added = added([(common.fields.clone(), common.under_root)]);
+    Decor { added, tags: common.tags.clone(), ..Decor::plain(Arc::new(InputSettings::default())) }
+}
+
+/// `fields`, those of all inputs first, as they stand in the document.
+fn added(all: impl IntoIterator<Item = (Object, bool)>) -> Object {
     let mut added = Object::new();
-    let own = (fields(section, "fields"), section.boolean("fields_under_root", false));
-    for (fields, under_root) in [(common.fields.clone(), common.under_root), own] {
+    for (fields, under_root) in all {
         if fields.is_empty() {
             continue;
         }
         let object = if under_root { fields } else { [("fields", fields)].into_iter().collect() };
         crate::document::deep_merge(&mut added, object, true);
     }
+    added
+}
+
+fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Decor {
+    let own = (fields(section, "fields"), section.boolean("fields_under_root", false));
+    let added = added([(common.fields.clone(), common.under_root), own]);
     let format = |key: &'static str| {
         section
             .text(key)

@@ -8,7 +8,7 @@ use tailrace_common::yaml::{self, Key, Kind, Node, Position};
 
 use super::section::{Report, Section};
 use super::value::fields;
-use super::{Config, Finding, codec, inputs, outputs};
+use super::{Config, Finding, codec, inputs, operation, outputs};
 use crate::document::Precision;
 
 /// What the command line says over the files.
@@ -90,6 +90,23 @@ pub fn from_text(name: &str, text: &str, overrides: &Overrides) -> Result<Config
     let node = yaml::parse(text).map_err(|source| ConfigError::Yaml { path: name.into(), source })?;
     whole.merge(node.expand_dots());
     read(whole, Path::new(name), overrides, &|_| None)
+}
+
+/// The text of one key, before the configuration as a whole is read. What is wrong is found when it is.
+pub fn peek(paths: &[PathBuf], overrides: &Overrides, key: &str) -> Option<String> {
+    let mut whole = nothing();
+    for path in paths {
+        let node = std::fs::read_to_string(path).ok().and_then(|text| yaml::parse(&text).ok());
+        if let Some(node) = node.filter(|node| !node.is_null()) {
+            whole.merge(node.expand_dots());
+        }
+    }
+    let report = Report::default();
+    for setting in &overrides.settings {
+        override_with(&mut whole, setting, &report);
+    }
+    let node = key.split('.').try_fold(&whole, |node, key| node.get(key))?;
+    filled(node.as_text()?, &|name| std::env::var(name).ok()).ok()
 }
 
 fn nothing() -> Node {
@@ -178,7 +195,7 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         }
     }
     root.ignore(&ELASTIC_ONLY);
-    root.ignore(&["http", "max_procs", "strict", "management", "publisher_pipeline", "keystore", "gc_percent"]);
+    root.ignore(&["max_procs", "strict", "management", "publisher_pipeline", "gc_percent"]);
     let common = inputs::Common {
         fields: fields(&root, "fields"),
         under_root: root.boolean("fields_under_root", false),
@@ -199,24 +216,11 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let home = overrides.home.clone().or_else(|| path.path("home")).unwrap_or_else(|| PathBuf::from("."));
     let data = overrides.data.clone().or_else(|| path.path("data")).unwrap_or_else(|| home.join("data"));
     path.ignore(&["config", "logs", "home", "data"]);
-    let logging = root.section("logging");
-    let log_level = logging.text("level").unwrap_or("info").to_string();
-    logging.ignore(&[
-        "to_stderr",
-        "to_files",
-        "to_syslog",
-        "to_eventlog",
-        "files",
-        "metrics",
-        "selectors",
-        "json",
-        "ecs",
-        "event_data",
-    ]);
-    let queue = root.section("queue");
-    let memory = queue.section("mem");
-    memory.ignore(&["events", "flush"]);
-    let memory_limit = memory.bytes("bytes").and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(16 << 20);
+    let logging = operation::logging(&root, &home);
+    let http = operation::http(&root, &data);
+    root.section("keystore").ignore(&["path"]);
+    let queue = operation::queue(&root, &data);
+    let memory_limit = queue.memory;
     let document_ids = root.section("document_id").boolean("enabled", true);
     let name = root.text("name").map(str::to_string).unwrap_or_else(host_name);
     let precisions = [
@@ -226,7 +230,8 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     ];
     let precision = root.section("timestamp").choice("precision", &precisions, Precision::Milliseconds);
     let codec = codec::read(whole, report);
-    let output = outputs::read(&root)?;
+    let exec = inputs::bare(&common);
+    let output = outputs::read(&root, queue)?;
     let (registry_flush, registry_permissions) = (flush, permissions.unwrap_or(0o600));
     Some(Config {
         name,
@@ -240,7 +245,9 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         registry_permissions,
         shutdown_timeout: shutdown,
         memory_limit,
-        log_level,
+        logging,
+        http,
+        exec,
         document_ids,
         notices: Vec::new(),
     })

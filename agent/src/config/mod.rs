@@ -2,7 +2,10 @@
 
 mod codec;
 mod inputs;
+mod kafka;
+mod kafka_security;
 mod load;
+mod operation;
 mod outputs;
 mod parsers;
 pub(crate) mod section;
@@ -13,10 +16,12 @@ use std::time::Duration;
 
 pub(crate) use parsers::syslog_settings;
 
-pub use load::{ConfigError, Overrides, from_text, load};
+pub use load::{ConfigError, Overrides, from_text, load, peek};
 pub use section::Finding;
 
 use crate::document::{Codec, Decor, Precision};
+use crate::monitor::HttpSettings;
+use crate::monitor::log::LogSettings;
 use crate::output::OutputSettings;
 use crate::processors::Chain;
 
@@ -31,12 +36,16 @@ pub struct Config {
     pub inputs: Vec<Decor>,
     /// `processors` of all inputs.
     pub processors: Chain,
+    /// What the events of an application under `exec` get: what holds for all inputs.
+    pub exec: Decor,
     /// `output.*`
     pub output: OutputSettings,
     /// `codec` of the output.
     pub codec: Codec,
     /// `timestamp.precision`
     pub precision: Precision,
+    /// `http`
+    pub http: HttpSettings,
     /// `filebeat.registry.flush`
     pub registry_flush: Duration,
     /// `filebeat.registry.file_permissions`
@@ -45,8 +54,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// `queue.mem`, in bytes: how much may be read but not yet sent.
     pub memory_limit: usize,
-    /// `logging.level`
-    pub log_level: String,
+    /// `logging`
+    pub logging: LogSettings,
     /// `document_id.enabled`: whether events bear a deterministic `@metadata._id`. Ours.
     pub document_ids: bool,
     /// What is worth saying although it is no error.

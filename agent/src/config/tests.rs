@@ -41,7 +41,7 @@ fn a_configuration_with_dots_and_nesting() {
     let OutputSettings::Kafka(kafka) = &config.output else { panic!("not kafka") };
     assert_eq!(kafka.client["bootstrap.servers"], "k1:9092,k2:9092");
     assert_eq!((kafka.client["acks"].as_str(), kafka.client["enable.idempotence"].as_str()), ("all", "true"));
-    assert_eq!(kafka.partitioner, Partitioner::RoundRobin);
+    assert_eq!(kafka.partition.kind, Partitioner::RoundRobin { group_events: 1 });
 }
 
 #[test]

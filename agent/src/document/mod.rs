@@ -13,7 +13,7 @@ mod template;
 
 use std::sync::Arc;
 
-use tailrace_common::{Event, Object, Timestamp, json};
+use tailrace_common::{Event, Object, Timestamp, Value, json};
 
 pub use format::{Format, FormatError, Reference};
 pub use identity::{COMPATIBLE_VERSION, ECS_VERSION, Identity};
@@ -22,7 +22,7 @@ pub(crate) use escape::to_text;
 pub(crate) use event::{expand, syslog_fields, write_keys};
 pub(crate) use format::{Fields, path_of, text_of};
 pub(crate) use identity::deep_merge;
-pub(crate) use template::PlainView;
+pub use template::PlainView;
 
 use crate::pipeline::{Batch, Entry};
 use crate::processors::Chain;
@@ -116,6 +116,8 @@ pub struct DocumentSettings {
     pub ids: bool,
     /// `codec` of the output.
     pub codec: Codec,
+    /// Whether the output looks at events as a whole; none is written straight then.
+    pub events: bool,
 }
 
 /// One document on its way to the output.
@@ -130,11 +132,29 @@ pub(crate) struct Outgoing<'a> {
 
 /// The fields of a document.
 #[derive(Clone, Copy)]
-pub(crate) enum View<'a> {
-    /// It was written straight.
+pub enum View<'a> {
+    /// It was written straight from its entry.
     Plain(PlainView<'a>),
     /// It went through an event.
     Event(&'a Event),
+}
+
+impl View<'_> {
+    /// The whole event, with [`DocumentSettings::events`].
+    pub(crate) fn event(&self) -> Option<&Event> {
+        match self {
+            View::Plain(_) => None,
+            View::Event(event) => Some(event),
+        }
+    }
+
+    /// The value of a field, for conditions and for partitions by hash.
+    pub(crate) fn value(&self, field: &Reference) -> Option<Value> {
+        match self {
+            View::Plain(plain) => plain.value(field),
+            View::Event(event) => event.get(&field.path).cloned(),
+        }
+    }
 }
 
 impl Fields for View<'_> {
@@ -178,7 +198,8 @@ impl Documents {
         if template.dropped && batch.entries.iter().all(Entry::is_plain) {
             return;
         }
-        let straight = template.straight && matches!(self.settings.codec, Codec::Json | Codec::Source);
+        let straight =
+            template.straight && !self.settings.events && matches!(self.settings.codec, Codec::Json | Codec::Source);
         let mut clock = plain::SecondCache::default();
         for entry in &batch.entries {
             self.buffer.clear();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tailrace_common::{Event, Object, Value, json};
+use tailrace_common::{Event, Object, Str, Value, json};
 
 use super::escape::to_text;
 use super::event::process;
@@ -220,13 +220,25 @@ fn address<T>(shared: &Arc<T>) -> usize {
 
 /// The fields of a document that was written straight.
 #[derive(Clone, Copy)]
-pub(crate) struct PlainView<'a> {
+pub struct PlainView<'a> {
     pub(super) template: &'a Template,
     pub(super) batch: &'a Batch,
     pub(super) entry: &'a Entry,
 }
 
 impl PlainView<'_> {
+    /// The value of a field.
+    pub(super) fn value(&self, field: &Reference) -> Option<Value> {
+        match field.name.as_str() {
+            "log.offset" => Some(Value::from(self.entry.start)),
+            "@timestamp" => Some(Value::Timestamp(self.entry.timestamp)),
+            "message" | "stream" | "@metadata._id" => {
+                self.text(field).map(|text| Value::String(Str::from(text.as_ref())))
+            }
+            _ => self.template.fixed.get(&field.path).cloned(),
+        }
+    }
+
     /// The text of a field.
     pub(super) fn text(&self, field: &Reference) -> Option<Cow<'_, str>> {
         match field.name.as_str() {

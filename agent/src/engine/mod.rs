@@ -130,6 +130,23 @@ pub struct EngineHandle {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Looks at a running engine, from any thread.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    commands: Sender<Command>,
+    waker: Waker,
+}
+
+impl Observer {
+    /// What the reader did and where it stands; none when it is gone or does not answer in time.
+    pub fn stats(&self) -> Option<Stats> {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.commands.send(Command::Stats(reply)).ok()?;
+        self.waker.wake();
+        answer.recv_timeout(Duration::from_secs(5)).ok()
+    }
+}
+
 /// How a stop went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -140,6 +157,7 @@ pub enum Drained {
 }
 
 /// What the handle asks of the reader's thread.
+#[derive(Debug)]
 enum Command {
     Reload(Vec<Arc<InputSettings>>),
     Stop(Duration, Sender<Drained>),
@@ -203,6 +221,11 @@ impl EngineHandle {
     /// reads any more are let go, their positions stay in the registry.
     pub fn reload(&self, inputs: Vec<Arc<InputSettings>>) {
         self.send(Command::Reload(inputs));
+    }
+
+    /// For looking at it from elsewhere.
+    pub fn observer(&self) -> Observer {
+        Observer { commands: self.commands.clone(), waker: self.waker.clone() }
     }
 
     /// Stops reading, waits until everything read is acknowledged or the deadline has passed, saves the positions.

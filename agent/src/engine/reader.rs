@@ -76,7 +76,7 @@ pub(super) struct Reader {
     /// The copy in which the generation before the file being adopted goes on.
     pub(super) pending_chain: Option<Id>,
     pub(super) ready: VecDeque<Id>,
-    /// Files that wait for room in the pool.
+    /// Files that wait for room in the pool, or that the outputs hold back.
     pub(super) starved: Vec<Id>,
     pub(super) timers: BTreeSet<(Instant, Id)>,
     pub(super) next_scan: Instant,
@@ -108,6 +108,8 @@ impl Reader {
         let wake = waker.clone();
         let pool = Pool::new(options.memory_limit, move || wake.wake());
         let store_keys = store.states().map(|state| state.key).collect();
+        let wake = waker.clone();
+        outlet.holds().on_release(move || wake.wake());
         let mut unmatched: HashMap<_, Vec<FileState>> = HashMap::new();
         for state in store.states() {
             unmatched.entry((state.device, state.inode)).or_default().push(state.clone());

@@ -35,6 +35,11 @@ impl Reader {
         if self.waits_for_another(id) || !self.open(id) {
             return;
         }
+        if self.files.get(id).is_some_and(|file| self.outlet.holds().is_held(file.key())) {
+            self.look_at_size(id);
+            self.starved.push(id);
+            return;
+        }
         match self.read_stretch(id) {
             Ok(Stretch::More) => self.queue(id),
             Ok(Stretch::End) => self.reached_end(id),

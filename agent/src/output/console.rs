@@ -28,6 +28,7 @@ impl Output for Console {
             self.text.push(b'\n');
             count += 1;
         });
+        self.stats.took(batch.entries.len(), count as usize);
         let mut out = io::stdout().lock();
         match out.write_all(&self.text).and_then(|()| out.flush()) {
             Ok(()) => {

@@ -256,11 +256,13 @@ impl Output for Logstash {
         }
     }
 
-    fn poll(&mut self) {
-        if !self.windows.is_empty() {
-            self.send_waiting();
-            self.take_acknowledgements();
+    fn poll(&mut self) -> Duration {
+        if self.windows.is_empty() {
+            return Duration::from_millis(200);
         }
+        self.send_waiting();
+        self.take_acknowledgements();
+        Duration::ZERO
     }
 
     fn close(&mut self, deadline: Instant) {

@@ -11,19 +11,22 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 pub use file::FileSettings;
-pub use kafka::{KafkaSettings, Partitioner};
+pub use kafka::{
+    Broker, Cluster, ClusterState, KafkaSettings, LaneCounts, Oversized, PartitionSettings, Partitioner, TopicRule,
+    Window,
+};
 pub use logstash::{LogstashSettings, TlsSettings};
 
-use crate::document::Documents;
-use crate::pipeline::Batch;
+use crate::document::{Decor, Documents};
+use crate::pipeline::{Batch, Holds};
 use rejected::Rejected;
 
 /// `output.*`: where documents go.
@@ -41,6 +44,24 @@ pub enum OutputSettings {
     Discard,
 }
 
+impl OutputSettings {
+    /// Whether it looks at events as a whole, and not only at single fields of them.
+    pub fn sees_events(&self) -> bool {
+        matches!(self, OutputSettings::Kafka(kafka) if kafka.topics.iter().any(|rule| rule.when.is_some()))
+    }
+
+    /// Its name in the configuration.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            OutputSettings::Kafka(_) => "kafka",
+            OutputSettings::Logstash(_) => "logstash",
+            OutputSettings::File(_) => "file",
+            OutputSettings::Console => "console",
+            OutputSettings::Discard => "discard",
+        }
+    }
+}
+
 /// Why an output cannot be set up at all.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -55,6 +76,57 @@ pub struct OutputStats {
     pub rejected: AtomicU64,
     /// Failures that were tried again: `libbeat.output.events.failed`.
     pub retried: AtomicU64,
+    /// Events larger than the output takes: cut or rejected, as its settings say.
+    pub oversized: AtomicU64,
+    /// Events that processors dropped.
+    pub filtered: AtomicU64,
+    /// Batches taken.
+    pub batches: AtomicU64,
+    /// Configurations taken over while running.
+    pub reloads: AtomicU64,
+    /// Kafka's brokers.
+    pub cluster: Arc<Cluster>,
+    lanes: Mutex<Vec<LaneStats>>,
+}
+
+/// One topic as `/stats` and `/metrics` show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaneStats {
+    /// Its name.
+    pub topic: String,
+    /// Whether events go out.
+    pub open: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// Bytes that wait or are under way.
+    pub waiting_bytes: u64,
+    /// Bytes on disk.
+    pub spooled_bytes: u64,
+    /// Files that are not read because of it.
+    pub held_files: u64,
+    /// Events that Kafka has.
+    pub acknowledged: u64,
+    /// Events that Kafka will never take.
+    pub rejected: u64,
+    /// Events that were refused and went again.
+    pub retried: u64,
+}
+
+impl OutputStats {
+    /// A batch was taken: so many entries of it became so many documents.
+    fn took(&self, entries: usize, documents: usize) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.filtered.fetch_add(entries.saturating_sub(documents) as u64, Ordering::Relaxed);
+    }
+
+    /// Every topic, as of half a second ago or later.
+    pub fn lanes(&self) -> Vec<LaneStats> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_lanes(&self, lanes: Vec<LaneStats>) {
+        *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = lanes;
+    }
 }
 
 /// An output at work.
@@ -63,8 +135,10 @@ trait Output {
     /// not acknowledged.
     fn publish(&mut self, batch: Batch, documents: &mut Documents);
 
-    /// Does what is due besides: delivery reports, acknowledgements.
-    fn poll(&mut self) {}
+    /// Does what is due besides: delivery reports, acknowledgements. Says how long it may wait for the next time.
+    fn poll(&mut self) -> Duration {
+        POLL
+    }
 
     /// Waits for what is on the way, at most until the deadline.
     fn close(&mut self, _deadline: Instant) {}
@@ -73,12 +147,14 @@ trait Output {
 /// The sender's thread.
 pub struct Sender {
     stats: Arc<OutputStats>,
+    /// Inputs that are new since the sender looked last.
+    reloaded: Arc<Mutex<Vec<Decor>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// How long the sender waits for a batch before it looks after the output.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
 
 impl Sender {
     /// Starts sending what comes from the reader. `data` is where rejected events are kept.
@@ -89,6 +165,7 @@ impl Sender {
         settings: &OutputSettings,
         mut documents: Documents,
         batches: Receiver<Batch>,
+        holds: Holds,
         data: &Path,
     ) -> Result<Sender, OutputError> {
         let stats = Arc::new(OutputStats::default());
@@ -96,7 +173,7 @@ impl Sender {
         let rejected = Arc::new(Rejected::new(data));
         let mut output: Box<dyn Output + Send> = match settings {
             OutputSettings::Kafka(settings) => {
-                Box::new(kafka::Kafka::new(settings, stats.clone(), rejected, stop.clone())?)
+                Box::new(kafka::Kafka::new(settings, stats.clone(), rejected, stop.clone(), holds)?)
             }
             OutputSettings::Logstash(settings) => {
                 Box::new(logstash::Logstash::new(settings, stats.clone(), stop.clone())?)
@@ -105,30 +182,37 @@ impl Sender {
             OutputSettings::Console => Box::new(console::Console::new(stats.clone())),
             OutputSettings::Discard => Box::new(Discard { stats: stats.clone() }),
         };
-        let stopping = stop.clone();
+        let reloaded = Arc::new(Mutex::new(Vec::new()));
+        let reloading = reloaded.clone();
         let run = move || {
-            let mut deadline = None;
+            let mut wait = Duration::ZERO;
             loop {
-                match batches.recv_timeout(POLL) {
-                    Ok(batch) => output.publish(batch, &mut documents),
+                match batches.recv_timeout(wait) {
+                    Ok(batch) => {
+                        take_reloaded(&reloading, &mut documents);
+                        output.publish(batch, &mut documents);
+                    }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
-                output.poll();
-                if stopping.load(Ordering::Relaxed) {
-                    deadline.get_or_insert_with(Instant::now);
-                }
+                // While batches come, each publish does what is due.
+                wait = if batches.is_empty() { output.poll() } else { Duration::ZERO };
             }
             output.close(Instant::now() + CLOSE);
         };
         let thread = std::thread::Builder::new().name("sender".into()).spawn(run);
         let thread = thread.map_err(|error| OutputError(format!("cannot start a thread: {error}")))?;
-        Ok(Sender { stats, stop, thread: Some(thread) })
+        Ok(Sender { stats, reloaded, stop, thread: Some(thread) })
     }
 
     /// What it counted.
     pub fn stats(&self) -> &Arc<OutputStats> {
         &self.stats
+    }
+
+    /// Goes on with other inputs. To be called before the reader is told.
+    pub fn reload(&self, decors: Vec<Decor>) {
+        self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).extend(decors);
     }
 
     /// Gives up waiting for the far side: what is not acknowledged is read again at the next start.
@@ -146,6 +230,13 @@ impl Sender {
     }
 }
 
+fn take_reloaded(reloaded: &Mutex<Vec<Decor>>, documents: &mut Documents) {
+    let mut reloaded = reloaded.lock().unwrap_or_else(PoisonError::into_inner);
+    if !reloaded.is_empty() {
+        documents.reload(std::mem::take(&mut reloaded));
+    }
+}
+
 /// How long closing an output may take after the reader has let go of it.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -158,6 +249,7 @@ impl Output for Discard {
     fn publish(&mut self, batch: Batch, documents: &mut Documents) {
         let mut count = 0;
         documents.write(&batch, |_| count += 1);
+        self.stats.took(batch.entries.len(), count as usize);
         self.stats.acknowledged.fetch_add(count, Ordering::Relaxed);
         batch.ticket.acknowledge();
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Entry, FileMeta, Text, Ticket};
+use super::{Entry, FileMeta, Holds, Text, Ticket};
 
 /// Consecutive entries of one file.
 ///
@@ -31,7 +31,10 @@ impl Batch {
 
 /// The reader's end of the channel.
 #[derive(Clone, Debug)]
-pub struct Outlet(Sender<Batch>);
+pub struct Outlet {
+    batches: Sender<Batch>,
+    holds: Holds,
+}
 
 /// The outputs are gone; the batch comes back.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,12 @@ impl Outlet {
     /// # Errors
     /// When the outputs are gone.
     pub fn send(&self, batch: Batch) -> Result<(), Refused> {
-        self.0.send(batch).map_err(|refused| Refused(Box::new(refused.0)))
+        self.batches.send(batch).map_err(|refused| Refused(Box::new(refused.0)))
+    }
+
+    /// The files that the outputs want no more of for now.
+    pub fn holds(&self) -> &Holds {
+        &self.holds
     }
 }
 
@@ -56,5 +64,5 @@ impl Outlet {
 #[expect(clippy::disallowed_methods, reason = "the reader's pool bounds it: see Outlet::send")]
 pub fn channel() -> (Outlet, Receiver<Batch>) {
     let (sender, receiver) = crossbeam_channel::unbounded();
-    (Outlet(sender), receiver)
+    (Outlet { batches: sender, holds: Holds::default() }, receiver)
 }

@@ -12,6 +12,7 @@
 mod batch;
 mod buffer;
 mod entry;
+mod holds;
 mod meta;
 mod position;
 mod ticket;
@@ -19,6 +20,7 @@ mod ticket;
 pub use batch::{Batch, Outlet, Refused, channel};
 pub use buffer::{Pool, Text};
 pub use entry::{Entry, Extra, Failure, FailureKind, Flags, Loss, Span, Stream};
+pub use holds::Holds;
 pub use meta::{EventId, FileKey, FileMeta};
 pub use position::{Position, RangeSet};
 pub use ticket::{Acks, Commit, SharedTicket, Ticket};

@@ -195,6 +195,11 @@ struct Parts {
 }
 
 impl SharedTicket {
+    /// Nobody has this part: the ticket is never acknowledged, and what it stands for is read again at the next start.
+    pub fn lose(&self) {
+        self.0.ticket.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// One part is safe. To be called once for each part.
     pub fn part_done(&self) {
         if self.0.left.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -53,6 +53,7 @@ use std::time::Duration;
 
 use tailrace_common::Event;
 
+pub(crate) use condition::Condition;
 pub(crate) use field::Field;
 pub(crate) use read::read;
 

@@ -1,0 +1,515 @@
+//! `output.kafka`: documents as records.
+//!
+//! What the documents of a batch have in common is decided once: they are written back to back into a parcel for each
+//! topic. Parcels wait in their topic's lane, travel through librdkafka, and come back when Kafka has answered for each
+//! record.
+
+mod context;
+mod lane;
+mod native;
+mod oversize;
+mod parcel;
+mod partition;
+mod scout;
+mod topics;
+mod verdict;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
+
+pub use context::{Broker, Cluster, ClusterState, Window};
+pub use lane::LaneCounts;
+pub use oversize::Oversized;
+pub use partition::{PartitionSettings, Partitioner};
+pub use topics::TopicRule;
+
+use super::rejected::Rejected;
+use super::{LaneStats, Output, OutputError, OutputStats};
+use crate::document::{Documents, Format, Outgoing};
+use crate::pipeline::{Batch, Holds};
+use crate::queue::{DiskSettings, Opened, Spool};
+use context::Context;
+use lane::{Lane, Returned, State};
+use native::Producer;
+use parcel::{Origin, Parcel, Record};
+use scout::Scout;
+
+/// `output.kafka`
+#[derive(Clone, Debug)]
+pub struct KafkaSettings {
+    /// What librdkafka is told.
+    pub client: HashMap<String, String>,
+    /// `topics`, then `topic`.
+    pub topics: Vec<TopicRule>,
+    /// `key`
+    pub key: Option<Format>,
+    /// `headers`
+    pub headers: Vec<(String, String)>,
+    /// `partition`
+    pub partition: PartitionSettings,
+    /// `max_message_bytes`
+    pub max_message_bytes: usize,
+    /// `oversized`: what becomes of larger events.
+    pub oversized: Oversized,
+    /// `backoff.init` and `backoff.max`: how long a topic that cannot be sent to is left alone.
+    pub backoff: (Duration, Duration),
+    /// `metadata.refresh_frequency`: how often the number of a topic's partitions is learned anew.
+    pub refresh: Duration,
+    /// How many bytes of documents may wait or be under way.
+    pub buffer: usize,
+    /// `queue.disk`
+    pub disk: Option<DiskSettings>,
+}
+
+/// More topics than this at once are a mistake in `topic`.
+const MOST_LANES: usize = 4096;
+/// Unused buffers that are kept for the next batch.
+const KEPT: usize = 4;
+/// How often the counts of the lanes are published.
+const PUBLISH: Duration = Duration::from_millis(500);
+
+pub(super) struct Kafka {
+    settings: KafkaSettings,
+    stats: Arc<OutputStats>,
+    rejected: Arc<Rejected>,
+    stop: Arc<AtomicBool>,
+    holds: Holds,
+    cluster: Arc<Cluster>,
+    producer: Producer,
+    scout: Scout,
+    lanes: Vec<Lane>,
+    by_topic: HashMap<Arc<str>, usize>,
+    /// The lane of every event, where `topic` is a plain name.
+    constant: Option<usize>,
+    /// Parcels that came back, with their lanes; kept for its memory.
+    done: Vec<(u32, Parcel)>,
+    buffers: Vec<Vec<u8>>,
+    published: Instant,
+}
+
+impl Kafka {
+    pub(super) fn new(
+        settings: &KafkaSettings,
+        stats: Arc<OutputStats>,
+        rejected: Arc<Rejected>,
+        stop: Arc<AtomicBool>,
+        holds: Holds,
+    ) -> Result<Kafka, OutputError> {
+        let cluster = stats.cluster.clone();
+        let producer = connect(settings, &cluster)?;
+        let scout = Scout::start().map_err(|error| OutputError(format!("cannot start a thread: {error}")))?;
+        let mut kafka = Kafka {
+            settings: settings.clone(),
+            stats,
+            rejected,
+            stop,
+            holds,
+            cluster,
+            producer,
+            scout,
+            lanes: Vec::new(),
+            by_topic: HashMap::new(),
+            constant: None,
+            done: Vec::new(),
+            buffers: Vec::new(),
+            published: Instant::now(),
+        };
+        kafka.open_spools();
+        if let [rule] = settings.topics.as_slice()
+            && let Some(topic) = rule.constant()
+        {
+            kafka.constant = kafka.lane_of(topic).ok();
+            kafka.ask();
+        }
+        Ok(kafka)
+    }
+
+    /// Lanes with something on disk go on, whether or not anything more comes for them.
+    fn open_spools(&mut self) {
+        let Some(disk) = &self.settings.disk else { return };
+        let Ok(entries) = std::fs::read_dir(&disk.path) else { return };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        for topic in names.collect::<Vec<_>>() {
+            if let Err(error) = self.lane_of(&topic) {
+                tracing::warn!(%error, "left alone in the folder of queue.disk");
+            }
+        }
+        self.ask();
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The lane of a topic.
+    fn lane_of(&mut self, topic: &str) -> Result<usize, String> {
+        if let Some(lane) = self.by_topic.get(topic) {
+            return Ok(*lane);
+        }
+        if !is_topic(topic) {
+            return Err(format!("'{topic}' is no name of a topic"));
+        }
+        if self.lanes.len() >= MOST_LANES {
+            return Err(format!("'{topic}' would be the topic number {}", MOST_LANES + 1));
+        }
+        let name: Arc<str> = topic.into();
+        let seed = xxhash_rust::xxh3::xxh3_64(topic.as_bytes()) ^ clock_seed();
+        let mut lane = Lane::new(name.clone(), seed, self.settings.backoff);
+        if let Some(disk) = &self.settings.disk {
+            match Spool::open(&disk.path.join(topic), disk.segment_size) {
+                Ok((spool, found)) => {
+                    if found != Opened::default() {
+                        tracing::info!(topic, ?found, "going on with what waits in queue.disk");
+                    }
+                    lane.set_spool(spool);
+                }
+                Err(error) => tracing::error!(topic, %error, "queue.disk cannot be used for this topic"),
+            }
+        }
+        self.lanes.push(lane);
+        self.by_topic.insert(name, self.lanes.len() - 1);
+        Ok(self.lanes.len() - 1)
+    }
+
+    /// Keeps an event that will never be sent; `false` when that is not possible.
+    fn reject(&self, document: &[u8], reason: &str) -> bool {
+        let kept = self.rejected.keep(document, reason);
+        if kept {
+            self.stats.rejected.fetch_add(1, Ordering::Relaxed);
+        }
+        kept
+    }
+
+    /// Sends what may be sent now.
+    fn pump(&mut self) {
+        let limit = self.settings.buffer / 4 * 3;
+        for lane in 0..self.lanes.len() {
+            while let Some(parcel) = self.lanes[lane].next(limit, &self.settings.partition) {
+                let Some(topic) = &self.lanes[lane].topic else { break };
+                if let Some(parcel) = self.producer.submit(topic, lane as u32, parcel) {
+                    self.take_back(lane, parcel);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes what librdkafka has to tell, waiting at most `wait` for it.
+    fn receive(&mut self, wait: Duration) {
+        let mut done = std::mem::take(&mut self.done);
+        self.producer.poll(wait, &mut done);
+        let any = !done.is_empty();
+        for (lane, parcel) in done.drain(..) {
+            self.take_back(lane as usize, parcel);
+        }
+        self.done = done;
+        while let Some((topic, answer)) = self.scout.answer() {
+            let producer = &self.producer;
+            if let Some(lane) = self.by_topic.get(&topic) {
+                self.lanes[*lane].learn(answer, |name| producer.topic(name));
+            }
+        }
+        if any {
+            self.release_files();
+        }
+    }
+
+    fn take_back(&mut self, lane: usize, parcel: Parcel) {
+        let before = self.lanes[lane].counts;
+        let mut returned = self.lanes[lane].returned(parcel);
+        if let Returned::Reject(parcel, code) = returned {
+            returned = self.reject_first(lane, parcel, code);
+        }
+        let counts = self.lanes[lane].counts;
+        let acknowledged = counts.acknowledged - before.acknowledged;
+        self.stats.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
+        self.stats.retried.fetch_add(counts.retried - before.retried, Ordering::Relaxed);
+        if acknowledged > 0 {
+            self.cluster.works();
+        }
+        match returned {
+            Returned::Done(parcel) => self.finish(lane, parcel),
+            Returned::Renew => self.renew(),
+            Returned::Waits | Returned::Reject(..) => {}
+        }
+    }
+
+    /// The record that went alone will never be taken.
+    fn reject_first(&mut self, lane: usize, parcel: Parcel, code: RDKafkaErrorCode) -> Returned {
+        let reason = format!("topic '{}': {code}", self.lanes[lane].name);
+        let document = parcel.records.first().map(|record| parcel.document(record)).unwrap_or_default();
+        if self.reject(document, &reason) {
+            self.lanes[lane].counts.rejected += 1;
+        } else {
+            // Nobody has it: its batch must not count as safe.
+            if let Origin::Batch(ticket) = &parcel.origin {
+                ticket.lose();
+            }
+        }
+        self.lanes[lane].go_on(parcel)
+    }
+
+    fn finish(&mut self, lane: usize, parcel: Parcel) {
+        match &parcel.origin {
+            Origin::Batch(ticket) => ticket.part_done(),
+            Origin::Spool(number) => self.lanes[lane].delivered(*number),
+        }
+        if self.buffers.len() < KEPT {
+            let mut buffer = parcel.bytes;
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+
+    /// A producer that is done for is replaced; what it had under way goes again.
+    fn renew(&mut self) {
+        tracing::error!("the kafka producer cannot go on; starting another one, what is under way is sent again");
+        let mut done = Vec::new();
+        self.producer.purge(&mut done);
+        for (lane, parcel) in done {
+            if let Returned::Done(parcel) = self.lanes[lane as usize].returned(parcel) {
+                self.finish(lane as usize, parcel);
+            }
+        }
+        match connect(&self.settings, &self.cluster) {
+            Ok(producer) => {
+                self.lanes.iter_mut().for_each(Lane::renew);
+                self.producer = producer;
+            }
+            Err(error) => tracing::error!(%error, "cannot start another producer"),
+        }
+    }
+
+    /// Asks about the topics of which something is to be known.
+    fn ask(&mut self) {
+        let now = Instant::now();
+        for lane in &mut self.lanes {
+            if lane.wants_to_know(now, self.settings.refresh) && self.scout.ask(&lane.name, self.producer.client()) {
+                lane.asked();
+            }
+        }
+    }
+
+    /// Files of lanes that have room again are read on.
+    fn release_files(&mut self) {
+        let low = self.settings.buffer / 16;
+        for lane in self.lanes.iter_mut().filter(|lane| !lane.held.is_empty() && lane.backlog() <= low) {
+            self.holds.release(&std::mem::take(&mut lane.held));
+        }
+    }
+
+    /// Bytes that wait or are under way.
+    fn bytes(&self) -> usize {
+        self.lanes.iter().map(Lane::bytes).sum()
+    }
+
+    /// What all lanes together may hold before everything waits. One lane that is stuck must not use up what the
+    /// others need.
+    fn most_bytes(&self) -> usize {
+        if self.lanes.len() > 1 { self.settings.buffer * 2 } else { self.settings.buffer }
+    }
+
+    fn publish_counts(&mut self, now: Instant) {
+        if now < self.published + PUBLISH {
+            return;
+        }
+        self.published = now;
+        let lanes = self.lanes.iter().map(|lane| LaneStats {
+            topic: lane.name.to_string(),
+            open: lane.state == State::Open || lane.reason.is_none(),
+            reason: lane.reason.map(|code| code.to_string()),
+            waiting_bytes: lane.bytes() as u64,
+            spooled_bytes: lane.spilled(),
+            held_files: lane.held.len() as u64,
+            acknowledged: lane.counts.acknowledged,
+            rejected: lane.counts.rejected,
+            retried: lane.counts.retried,
+        });
+        self.stats.set_lanes(lanes.collect());
+    }
+}
+
+fn connect(settings: &KafkaSettings, cluster: &Arc<Cluster>) -> Result<Producer, OutputError> {
+    let mut client = ClientConfig::new();
+    for (name, value) in &settings.client {
+        client.set(name, value);
+    }
+    let servers = settings.client.get("bootstrap.servers").cloned().unwrap_or_default();
+    let context = Context { servers, cluster: cluster.clone() };
+    Producer::new(&client, context, &settings.headers).map_err(|error| OutputError(format!("output.kafka: {error}")))
+}
+
+/// Kafka's rule for names of topics.
+fn is_topic(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(legal)
+}
+
+fn clock_seed() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64)
+}
+
+/// The documents of a batch by lane.
+struct Sorted {
+    parcels: Vec<(usize, Vec<u8>, Vec<Record>)>,
+    /// Events that nobody can have.
+    lost: usize,
+    topic: String,
+    /// The lane of the event before and its topic.
+    last: Option<usize>,
+}
+
+impl Kafka {
+    /// Puts a document into the parcel of its lane.
+    fn sort(&mut self, outgoing: &Outgoing<'_>, sorted: &mut Sorted, capacity: usize) {
+        let lane = match self.choose_lane(outgoing, sorted) {
+            Ok(lane) => lane,
+            Err(reason) => {
+                sorted.lost += usize::from(!self.reject(outgoing.bytes, &reason));
+                return;
+            }
+        };
+        let key = self.settings.key.as_ref().and_then(|key| key.text(&outgoing.view));
+        let key = key.as_deref().map(str::as_bytes);
+        let hash = match partition::hash(&self.settings.partition.kind, key, |field| outgoing.view.value(field)) {
+            Ok(hash) => hash,
+            Err(partition::Unhashable) => {
+                let reason = "it lacks a field of partition.hash.hash";
+                sorted.lost += usize::from(!self.reject(outgoing.bytes, reason));
+                return;
+            }
+        };
+        let place = match sorted.parcels.iter().position(|(other, ..)| *other == lane) {
+            Some(place) => place,
+            None => {
+                let bytes = self.buffers.pop().unwrap_or_default();
+                sorted.parcels.push((lane, bytes, Vec::with_capacity(capacity)));
+                sorted.parcels.len() - 1
+            }
+        };
+        let (_, bytes, records) = &mut sorted.parcels[place];
+        let millis = outgoing.timestamp.as_millis();
+        let mut add = |document: &[u8]| {
+            let start = bytes.len();
+            bytes.extend_from_slice(key.unwrap_or_default());
+            bytes.extend_from_slice(document);
+            records.push(Record::appended(start, key.map(<[u8]>::len), bytes, hash, millis));
+        };
+        let limit = self.settings.max_message_bytes;
+        if outgoing.bytes.len() + key.map_or(0, <[u8]>::len) <= limit {
+            add(outgoing.bytes);
+            return;
+        }
+        self.stats.oversized.fetch_add(1, Ordering::Relaxed);
+        match oversize::cut(outgoing.bytes, limit - key.map_or(0, <[u8]>::len).min(limit), self.settings.oversized) {
+            Some(parts) => parts.iter().for_each(|part| add(part)),
+            None => {
+                let reason = format!("larger than max_message_bytes ({} of {limit})", outgoing.bytes.len());
+                sorted.lost += usize::from(!self.reject(outgoing.bytes, &reason));
+            }
+        }
+    }
+
+    /// Puts a parcel at the end of its lane: in memory, or on disk while more waits than the memory is for.
+    fn enter(&mut self, lane: usize, parcel: Parcel, high: usize) {
+        let room = self
+            .settings
+            .disk
+            .as_ref()
+            .map_or(0, |disk| disk.max_size.saturating_sub(self.lanes.iter().map(Lane::spilled).sum()));
+        let lane = &mut self.lanes[lane];
+        let spills = lane.can_spill() && (lane.is_spilling() || lane.backlog() > high);
+        if !spills {
+            return lane.push(parcel);
+        }
+        let ticket = parcel.origin.clone();
+        match lane.spill(parcel, room) {
+            Some(parcel) if lane.is_spilling() => lane.overflow(parcel),
+            Some(parcel) => lane.push(parcel),
+            None => {
+                if let Origin::Batch(ticket) = ticket {
+                    ticket.part_done();
+                }
+            }
+        }
+    }
+
+    fn choose_lane(&mut self, outgoing: &Outgoing<'_>, sorted: &mut Sorted) -> Result<usize, String> {
+        if let Some(lane) = self.constant {
+            return Ok(lane);
+        }
+        if !topics::select(&self.settings.topics, &outgoing.view, &mut sorted.topic) {
+            return Err("no topic can be made of it".into());
+        }
+        if let Some(lane) = sorted.last
+            && *self.lanes[lane].name == *sorted.topic
+        {
+            return Ok(lane);
+        }
+        let lane = self.lane_of(&sorted.topic)?;
+        sorted.last = Some(lane);
+        Ok(lane)
+    }
+}
+
+impl Output for Kafka {
+    fn publish(&mut self, batch: Batch, documents: &mut Documents) {
+        let mut sorted = Sorted { parcels: Vec::new(), lost: 0, topic: String::new(), last: None };
+        let capacity = batch.entries.len();
+        let mut count = 0;
+        documents.write(&batch, |outgoing| {
+            count += 1;
+            self.sort(outgoing, &mut sorted, capacity);
+        });
+        self.stats.took(capacity, count);
+        let Batch { file, text, ticket, .. } = batch;
+        drop(text);
+        let ticket = ticket.share(sorted.parcels.len() + sorted.lost);
+        let high = self.settings.buffer / 8;
+        for (lane, bytes, records) in sorted.parcels {
+            let parcel = Parcel::new(bytes, records, Origin::Batch(ticket.clone()));
+            self.enter(lane, parcel, high);
+            let lane = &mut self.lanes[lane];
+            if lane.backlog() > high && self.by_topic.len() > 1 && self.holds.hold(file.key) {
+                lane.held.push(file.key);
+            }
+        }
+        self.ask();
+        self.pump();
+        self.receive(Duration::ZERO);
+        while self.bytes() > self.most_bytes() && !self.stopping() {
+            self.receive(Duration::from_millis(10));
+            self.ask();
+            self.pump();
+        }
+    }
+
+    fn poll(&mut self) -> Duration {
+        self.receive(Duration::ZERO);
+        self.ask();
+        self.pump();
+        self.publish_counts(Instant::now());
+        if self.lanes.iter().any(|lane| lane.state == State::Asking && !lane.is_idle()) {
+            Duration::from_millis(1)
+        } else if self.lanes.iter().any(|lane| !lane.is_idle()) {
+            Duration::from_millis(5)
+        } else {
+            Duration::from_millis(200)
+        }
+    }
+
+    fn close(&mut self, deadline: Instant) {
+        while self.lanes.iter().any(|lane| !lane.is_idle()) && Instant::now() < deadline && !self.stopping() {
+            self.receive(Duration::from_millis(20));
+            self.ask();
+            self.pump();
+        }
+        self.published = self.published.checked_sub(PUBLISH).unwrap_or(self.published);
+        self.publish_counts(Instant::now());
+    }
+}
