@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::native::Topic;
-use super::parcel::{Parcel, UNASSIGNED};
+use super::parcel::{Origin, Parcel, UNASSIGNED};
 use super::partition::{Chooser, PartitionSettings, Partitions};
 use super::scout::Answer;
 use super::verdict::{self, Verdict};
-use crate::pipeline::FileKey;
+use crate::pipeline::{FileKey, SharedTicket};
 use crate::queue::{Spool, SpoolError};
 
 /// Whether a lane sends.
@@ -27,6 +27,9 @@ pub(super) enum State {
     /// The topic cannot be sent to; to be asked about again at this time.
     Shut(Instant),
 }
+
+/// After so long without anything getting through, what waits goes to disk.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// What a lane counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +66,12 @@ pub(super) struct Lane {
     learned: Option<Instant>,
     /// Where parcels wait when there are too many for the memory.
     spill: Option<Spill>,
-    /// Parcels for which the spool has no room; they come after what is in it.
+    /// Parcels that come after what is on disk.
     overflow: VecDeque<Parcel>,
+    /// When something got through last, or there was nothing to send.
+    progress: Instant,
+    /// Whether it was said that the spool takes nothing.
+    complained: bool,
 }
 
 /// A lane's spool.
@@ -110,6 +117,8 @@ impl Lane {
             learned: None,
             spill: None,
             overflow: VecDeque::new(),
+            progress: Instant::now(),
+            complained: false,
         }
     }
 
@@ -120,13 +129,8 @@ impl Lane {
     }
 
     /// Whether what comes has to wait behind what is on disk.
-    pub(super) fn is_spilling(&self) -> bool {
+    fn is_spilling(&self) -> bool {
         !self.overflow.is_empty() || self.spill.as_ref().is_some_and(|spill| spill.spool.has_unread())
-    }
-
-    /// Whether it has a spool.
-    pub(super) fn can_spill(&self) -> bool {
-        self.spill.is_some()
     }
 
     /// Bytes on disk.
@@ -134,33 +138,53 @@ impl Lane {
         self.spill.as_ref().map_or(0, |spill| spill.spool.bytes())
     }
 
-    /// Puts a parcel on disk, synced: its batch is safe then. It comes back when there is no room.
-    pub(super) fn spill(&mut self, parcel: Parcel, room: u64) -> Option<Parcel> {
-        let Some(spill) = &mut self.spill else { return Some(parcel) };
-        if !self.overflow.is_empty() {
-            return Some(parcel);
-        }
-        let written = spill.spool.append(&parcel.to_frame(), room).map(drop);
-        let synced = written.and_then(|()| Ok(spill.spool.sync()?));
-        match synced {
-            Ok(()) => return None,
-            Err(SpoolError::Full) => {
-                tracing::warn!(
-                    topic = &*self.name,
-                    "queue.disk is full; files are read no further until kafka takes more"
-                );
-            }
-            Err(error) => {
-                tracing::error!(topic = &*self.name, %error, "queue.disk does not take events; they wait in memory and in their files");
-            }
-        }
-        Some(parcel)
+    /// Whether nothing has got through for a while.
+    fn is_stuck(&self) -> bool {
+        let open = self.state == State::Open || (self.state == State::Asking && self.reason.is_none());
+        !open || self.progress.elapsed() >= STUCK
     }
 
-    /// Takes a parcel that has to wait behind what is on disk.
-    pub(super) fn overflow(&mut self, parcel: Parcel) {
-        self.backlog_bytes += parcel.cost();
-        self.overflow.push_back(parcel);
+    /// While nothing gets through, what waits goes to disk as far as there is `room`; the tickets of what is safe there.
+    pub(super) fn spill(&mut self, mut room: u64) -> Vec<SharedTicket> {
+        let mut safe = Vec::new();
+        if self.is_idle() || !self.is_stuck() {
+            return safe;
+        }
+        let Some(spill) = &mut self.spill else { return safe };
+        // What waits in memory is older than what is on disk, what overflowed is younger.
+        let queue = if spill.spool.has_unread() { &mut self.overflow } else { &mut self.backlog };
+        while let Some(parcel) = queue.front()
+            && let Origin::Batch(ticket) = &parcel.origin
+        {
+            let frame = parcel.to_frame();
+            match spill.spool.append(&frame, room) {
+                Ok(_) => {
+                    room = room.saturating_sub(frame.len() as u64);
+                    safe.push(ticket.clone());
+                    self.backlog_bytes -= parcel.cost();
+                    queue.pop_front();
+                }
+                Err(error) => {
+                    Lane::complain(&self.name, &mut self.complained, &error);
+                    break;
+                }
+            }
+        }
+        if let Err(error) = spill.spool.sync() {
+            // It may be on disk or not: it is sent from there, and its file's position stays before it.
+            Lane::complain(&self.name, &mut self.complained, &SpoolError::Disk(error));
+            safe.clear();
+        } else if !safe.is_empty() {
+            self.complained = false;
+        }
+        safe
+    }
+
+    /// Says once what keeps events from going to disk.
+    fn complain(topic: &str, complained: &mut bool, error: &SpoolError) {
+        if !std::mem::replace(complained, true) {
+            tracing::error!(topic, %error, "queue.disk takes no more events; they wait in memory and in their files");
+        }
     }
 
     /// Takes the next parcel from disk when nothing else waits before it, or from behind that when the disk is empty.
@@ -217,7 +241,19 @@ impl Lane {
     }
 
     /// Takes a parcel at the end of the lane.
-    pub(super) fn push(&mut self, mut parcel: Parcel) {
+    pub(super) fn enter(&mut self, parcel: Parcel) {
+        if self.is_idle() {
+            self.progress = Instant::now();
+        }
+        if self.is_spilling() {
+            self.backlog_bytes += parcel.cost();
+            self.overflow.push_back(parcel);
+        } else {
+            self.push(parcel);
+        }
+    }
+
+    fn push(&mut self, mut parcel: Parcel) {
         parcel.number = self.next_number;
         self.next_number += 1;
         self.backlog_bytes += parcel.cost();
@@ -269,6 +305,9 @@ impl Lane {
         let mut refused = std::mem::take(&mut parcel.refused);
         refused.sort_unstable_by_key(|(index, _)| *index);
         let sent = if parcel.alone { 1 } else { parcel.records.len() };
+        if refused.len() < sent {
+            self.progress = Instant::now();
+        }
         self.counts.acknowledged += (sent - refused.len().min(sent)) as u64;
         let Some((_, code)) = refused.iter().max_by_key(|(_, code)| severity(verdict::on(*code))).copied() else {
             self.wait = self.backoff.0;

@@ -31,7 +31,7 @@ pub use topics::TopicRule;
 use super::rejected::Rejected;
 use super::{LaneStats, Output, OutputError, OutputStats};
 use crate::document::{Documents, Format, Outgoing};
-use crate::pipeline::{Batch, Holds};
+use crate::pipeline::{Batch, Holds, SharedTicket};
 use crate::queue::{DiskSettings, Opened, Spool};
 use context::Context;
 use lane::{Lane, Returned, State};
@@ -415,27 +415,18 @@ impl Kafka {
         }
     }
 
-    /// Puts a parcel at the end of its lane: in memory, or on disk while more waits than the memory is for.
-    fn enter(&mut self, lane: usize, parcel: Parcel, high: usize) {
-        let room = self
-            .settings
-            .disk
-            .as_ref()
-            .map_or(0, |disk| disk.max_size.saturating_sub(self.lanes.iter().map(Lane::spilled).sum()));
-        let lane = &mut self.lanes[lane];
-        let spills = lane.can_spill() && (lane.is_spilling() || lane.backlog() > high);
-        if !spills {
-            return lane.push(parcel);
+    /// What waits in lanes where nothing gets through goes to disk.
+    fn spill(&mut self) {
+        let Some(disk) = &self.settings.disk else { return };
+        let mut any = false;
+        for lane in 0..self.lanes.len() {
+            let room = disk.max_size.saturating_sub(self.lanes.iter().map(Lane::spilled).sum());
+            let safe = self.lanes[lane].spill(room);
+            any |= !safe.is_empty();
+            safe.iter().for_each(SharedTicket::part_done);
         }
-        let ticket = parcel.origin.clone();
-        match lane.spill(parcel, room) {
-            Some(parcel) if lane.is_spilling() => lane.overflow(parcel),
-            Some(parcel) => lane.push(parcel),
-            None => {
-                if let Origin::Batch(ticket) = ticket {
-                    ticket.part_done();
-                }
-            }
+        if any {
+            self.release_files();
         }
     }
 
@@ -473,8 +464,8 @@ impl Output for Kafka {
         let high = self.settings.buffer / 8;
         for (lane, bytes, records) in sorted.parcels {
             let parcel = Parcel::new(bytes, records, Origin::Batch(ticket.clone()));
-            self.enter(lane, parcel, high);
             let lane = &mut self.lanes[lane];
+            lane.enter(parcel);
             if lane.backlog() > high && self.by_topic.len() > 1 && self.holds.hold(file.key) {
                 lane.held.push(file.key);
             }
@@ -486,6 +477,7 @@ impl Output for Kafka {
             self.receive(Duration::from_millis(10));
             self.ask();
             self.pump();
+            self.spill();
         }
     }
 
@@ -493,6 +485,7 @@ impl Output for Kafka {
         self.receive(Duration::ZERO);
         self.ask();
         self.pump();
+        self.spill();
         self.publish_counts(Instant::now());
         if self.lanes.iter().any(|lane| lane.state == State::Asking && !lane.is_idle()) {
             Duration::from_millis(1)
