@@ -1,4 +1,4 @@
-//! Filters one by one, events per second on one core and allocations per event:
+//! Filters one by one, events per second of CPU time and allocations per event:
 //!
 //! ```sh
 //! cargo bench -p tailrace-processor --no-default-features --bench filters [-- NAME]
@@ -7,6 +7,7 @@
 //! Figures stand in `benches/README.md`. A row of the table in `rows.rs` is all that a filter needs.
 #![allow(clippy::unwrap_used)]
 
+mod cpu;
 mod documents;
 mod rows;
 
@@ -14,7 +15,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Clock, Event, Str, Timestamp, Value};
 use tailrace_processor::lang::ast::Source;
@@ -24,6 +25,7 @@ use tailrace_processor::plan::compile::compile_filters;
 use tailrace_processor::plan::run::{FilterPlan, Worker};
 use tailrace_processor::plugin::{BuildContext, Shared};
 
+use cpu::CpuTime;
 use rows::{ROWS, Row};
 
 /// Events of a batch.
@@ -62,10 +64,10 @@ fn allocations(plan: &FilterPlan, batch: &[Event], worker: &mut Worker, now: Tim
     counted.count_total as f64 / batch.len() as f64
 }
 
-fn filters(criterion: &mut Criterion) {
+fn filters(criterion: &mut Criterion<CpuTime>) {
     let now = Clock::System.now();
     let mut group = criterion.benchmark_group("filter");
-    group.throughput(Throughput::Elements(BATCH as u64));
+    group.throughput(cpu::events(BATCH));
     for row in ROWS {
         let plan = compile(row);
         let batch = vec![read_event(row.event, now); BATCH];
@@ -83,11 +85,11 @@ fn filters(criterion: &mut Criterion) {
 }
 
 /// JSON → event → JSON, with nothing between.
-fn pass_through(criterion: &mut Criterion) {
+fn pass_through(criterion: &mut Criterion<CpuTime>) {
     let now = Clock::System.now();
     let text = Str::from(documents::ACCESS);
     let mut group = criterion.benchmark_group("event");
-    group.throughput(Throughput::Elements(1));
+    group.throughput(cpu::events(1));
     let mut out = Vec::with_capacity(4096);
     let once = |out: &mut Vec<u8>| {
         out.clear();
@@ -107,8 +109,9 @@ fn pass_through(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn settings() -> Criterion {
+fn settings() -> Criterion<CpuTime> {
     Criterion::default()
+        .with_measurement(CpuTime)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(20)
