@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::datetime::parse_event_time;
 use crate::json;
 use crate::path::{FieldPath, SetError};
 use crate::timestamp::Timestamp;
@@ -86,7 +87,7 @@ impl Event {
         let moment = match self.fields.get(TIMESTAMP) {
             Some(Value::Timestamp(_)) => return,
             None | Some(Value::Null) => Some(now),
-            Some(Value::String(text)) => Timestamp::parse_rfc3339(text),
+            Some(Value::String(text)) => parse_event_time(text),
             Some(_) => None,
         };
         let previous = self.fields.insert(TIMESTAMP, moment.unwrap_or(now));

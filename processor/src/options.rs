@@ -370,7 +370,10 @@ impl<'a> Options<'a> {
         match value {
             None => Vec::new(),
             Some(Value::Array(values)) => values,
-            Some(Value::Object(object)) => vec![Value::Object(object)],
+            // Ruby's Array() makes a list of pairs of a hash.
+            Some(Value::Object(object)) => {
+                object.into_iter().map(|(key, value)| Value::Array(vec![key.into(), value])).collect()
+            }
             Some(single) => vec![single],
         }
     }

@@ -91,7 +91,7 @@ fn long_conditions_are_refused_before_they_nest_too_deeply() {
 
 /// Filters that touch everything that an event can hold.
 const BUSY: &str = r#"filter {
-    if [a] == "x" or "x" in [list] or [deep][a][a] > 3 { mutate { add_tag => "in_%{list}" } }
+    if [a] == "x" or "x" in [list] or ([huge] and [huge] >= 3) { mutate { add_tag => "in_%{list}" } }
     mutate {
         copy => { "deep" => "copy" }
         convert => { "nan" => "integer" "huge" => "float" "text" => "integer" }

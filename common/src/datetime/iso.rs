@@ -13,6 +13,16 @@ pub fn parse_iso8601(text: &str, zone: &Zone) -> Option<Timestamp> {
     parse_strict(text, zone).or_else(|| parse_with_blank(text, zone)).map(Timestamp::truncated_to_millis)
 }
 
+/// Reads the `@timestamp` of a document as Logstash's Timestamp does: a date, a `T` and a time to the minute at least; UTC
+/// where it names no zone. Nothing is cut off.
+pub fn parse_event_time(text: &str) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(text).or_else(|| {
+        let bytes = text.as_bytes();
+        let whole = bytes.len() >= 16 && bytes[10].eq_ignore_ascii_case(&b'T') && bytes[13] == b':';
+        whole.then(|| parse_strict(text, &Zone::Utc)).flatten()
+    })
+}
+
 /// The rest of a text.
 struct Rest<'t>(&'t [u8]);
 
@@ -128,4 +138,25 @@ fn parse_with_blank(text: &str, zone: &Zone) -> Option<Timestamp> {
     }
     let context = ParseContext { zone, locale: Locale::English, now: Timestamp::from_millis(0) };
     WITH_BLANK.iter().find_map(|pattern| pattern.parse_text(text, &context))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_event_time;
+
+    #[test]
+    fn times_of_documents() {
+        for (text, printed) in [
+            ("2024-03-15T08:30:45.123456789Z", Some("2024-03-15T08:30:45.123456789Z")),
+            ("2024-03-15T08:30Z", Some("2024-03-15T08:30:00.000Z")),
+            ("2024-03-15T08:30:45", Some("2024-03-15T08:30:45.000Z")),
+            ("2024-03-15T08:30+05:30", Some("2024-03-15T03:00:00.000Z")),
+            ("2024-03-15", None),
+            ("2024-03-15T08", None),
+            ("2024-03-15 08:30:45", None),
+            ("yesterday at noon", None),
+        ] {
+            assert_eq!(parse_event_time(text).map(|moment| moment.to_string()).as_deref(), printed, "{text}");
+        }
+    }
 }

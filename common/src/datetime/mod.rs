@@ -11,7 +11,7 @@ mod print;
 mod zone;
 
 pub use epoch::{parse_tai64n, parse_unix, parse_unix_millis};
-pub use iso::parse_iso8601;
+pub use iso::{parse_event_time, parse_iso8601};
 pub use locale::Locale;
 pub use pattern::{Pattern, PatternError};
 pub use zone::{UnknownZone, Zone};

@@ -132,7 +132,11 @@ fn fields_of(names: &[Option<String>]) -> (Vec<GrokField>, Vec<usize>) {
         }
     }
     order.sort_unstable();
-    let fields = order.iter().map(|&(_, group)| field_of(names[group].as_deref().unwrap_or("")));
+    let fields = order.iter().map(|&(first, group)| {
+        let field = field_of(names[group].as_deref().unwrap_or(""));
+        // Of several groups of one name and type Logstash converts the first and leaves the others text.
+        if group == first { field } else { GrokField { conversion: Conversion::None, ..field } }
+    });
     (fields.collect(), order.iter().map(|&(_, group)| group).collect())
 }
 

@@ -1,9 +1,11 @@
 //! Filter `json`: reads a field as JSON.
 
+use tailrace_common::datetime::parse_event_time;
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
 
 use crate::options::{Invalid, Options};
+use crate::plan::text::ruby_to_s;
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 
 pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
@@ -42,7 +44,7 @@ impl Filter for Json {
             None | Some(Value::Null) => return,
             Some(Value::String(text)) => text.clone(),
             // Logstash hands `to_s` of anything else to its parser.
-            Some(other) => Str::from(crate::plan::text::ruby_to_s(other)),
+            Some(other) => Str::from(ruby_to_s(other)),
         };
         let without_mark = text.strip_prefix('\u{feff}').unwrap_or_else(|| text.clone());
         match json::parse(&without_mark, Numbers::Decimal) {
@@ -57,7 +59,7 @@ impl Json {
     fn store(&self, value: Value, event: &mut Event, context: &mut FilterContext<'_>) {
         let stored = match (&self.target, value) {
             (Some(target), value) => event.set(target, value).is_ok(),
-            (None, Value::Object(fields)) => merge(fields, event),
+            (None, Value::Object(fields)) => merge(fields, event, context.now),
             // What is no map cannot be the event.
             (None, _) => false,
         };
@@ -69,33 +71,30 @@ impl Json {
     }
 }
 
-/// Sets each field of a document in the event. `@timestamp` must be a time, else it is kept as `_@timestamp` under a tag.
-/// A name that is no field reference stops the merging; what came before it stays.
-fn merge(fields: Object, event: &mut Event) -> bool {
+/// Sets each field of a document in the event, `@timestamp` last: it must be a time, else the event gets the current
+/// one, and a tag. A name that is no field reference stops the merging; what came before it stays.
+fn merge(mut fields: Object, event: &mut Event, now: Timestamp) -> bool {
+    let moment = fields.remove("@timestamp");
     for (name, value) in fields {
-        match name.as_str() {
-            "@timestamp" => set_timestamp(value, event),
-            _ => {
-                let Ok(path) = FieldPath::parse(&name) else { return false };
-                if event.set(&path, value).is_err() {
-                    return false;
-                }
-            }
+        let Ok(path) = FieldPath::parse(&name) else { return false };
+        if event.set(&path, value).is_err() {
+            return false;
         }
+    }
+    match moment {
+        None | Some(Value::Null | Value::Bool(false)) => {}
+        Some(moment) => set_timestamp(&moment, event, now),
     }
     true
 }
 
-fn set_timestamp(value: Value, event: &mut Event) {
-    let moment = match &value {
-        Value::String(text) => Timestamp::parse_rfc3339(text),
-        _ => None,
-    };
-    match moment {
+fn set_timestamp(value: &Value, event: &mut Event, now: Timestamp) {
+    match value.as_str().and_then(parse_event_time) {
         Some(moment) => event.set_timestamp(moment),
         None => {
-            event.fields_mut().insert("_@timestamp", value);
+            event.set_timestamp(now);
             event.tag("_timestampparsefailure");
+            event.fields_mut().insert("_@timestamp", ruby_to_s(value));
         }
     }
 }

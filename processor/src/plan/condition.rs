@@ -161,7 +161,11 @@ fn equal(left: &Side, right: &Side, event: &Event) -> bool {
 
 fn order(op: CompareOp, left: Option<&Value>, right: Option<&Value>) -> Result<bool, ConditionError> {
     let name = |value: Option<&Value>| value.map_or("a missing field", Value::type_name);
-    let ordering = left.zip(right).and_then(|(left, right)| compare(left, right));
+    let ordering = match (left, right) {
+        // Ruby asks the left side, and these have no answer to anything.
+        (Some(Value::Null | Value::Bool(_) | Value::Timestamp(_)), None) => Some(Ordering::Equal),
+        _ => left.zip(right).and_then(|(left, right)| compare(left, right)),
+    };
     let ordering = ordering.ok_or_else(|| ConditionError::NoOrder(name(left), name(right)))?;
     Ok(match op {
         CompareOp::Equal => ordering.is_eq(),

@@ -110,7 +110,11 @@ fn remove_tag(event: &mut Event, tag: &Str) {
     let fields = event.fields_mut();
     match fields.get_mut("tags") {
         Some(Value::Array(tags)) => tags.retain(|held| held.as_str() != Some(tag.as_str())),
-        Some(Value::String(only)) if only == tag => drop(fields.insert("tags", Value::Array(Vec::new()))),
+        // It becomes a list even when it is another tag.
+        Some(single @ Value::String(_)) => {
+            let kept = (single.as_str() != Some(tag.as_str())).then(|| single.clone());
+            *single = Value::Array(kept.into_iter().collect());
+        }
         _ => {}
     }
 }

@@ -158,7 +158,18 @@ impl Case {
 
 fn event(text: &str, now: Timestamp) -> Result<Event, String> {
     match json::parse(&Str::from(text), Numbers::Float) {
-        Ok(Value::Object(fields)) => Ok(Event::from_object(fields, now)),
+        Ok(Value::Object(mut fields)) => {
+            // The cases were recorded from Logstash 8.5, which left tags that are no text alone.
+            let tags = match fields.get("tags") {
+                Some(Value::Object(_)) => fields.remove("tags"),
+                _ => None,
+            };
+            let mut event = Event::from_object(fields, now);
+            if let Some(tags) = tags {
+                event.fields_mut().insert("tags", tags);
+            }
+            Ok(event)
+        }
         Ok(_) => Err("an event of 'in' is no object".into()),
         Err(error) => Err(format!("an event of 'in' cannot be read: {error}")),
     }
