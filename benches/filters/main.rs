@@ -7,12 +7,14 @@
 //! Figures stand in `benches/README.md`. A row of the table in `rows.rs` is all that a filter needs.
 #![allow(clippy::unwrap_used)]
 
+mod configurations;
 mod cpu;
 mod documents;
 mod rows;
 
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -39,7 +41,11 @@ fn read_event(text: &str, now: Timestamp) -> Event {
 }
 
 fn compile(row: &Row) -> FilterPlan {
-    let source = Source { name: row.name.into(), text: row.config.into() };
+    compile_text(row.name, row.config)
+}
+
+fn compile_text(name: &str, text: &str) -> FilterPlan {
+    let source = Source { name: name.into(), text: text.into() };
     let (config, mut findings) = parse(&source.into(), ParseOptions::default());
     let expand = |text: &str| Ok(text.to_string());
     let build = BuildContext {
@@ -51,7 +57,7 @@ fn compile(row: &Row) -> FilterPlan {
         shared: Shared::default(),
     };
     let plan = compile_filters(&config, &build, &mut findings);
-    assert!(findings.is_empty(), "{}: {findings:?}", row.name);
+    assert!(findings.is_empty(), "{name}: {findings:?}");
     plan
 }
 
@@ -109,6 +115,22 @@ fn pass_through(criterion: &mut Criterion<CpuTime>) {
     group.finish();
 }
 
+/// Reading and compiling large configurations: time for the whole.
+fn configurations(criterion: &mut Criterion<CpuTime>) {
+    let mut group = criterion.benchmark_group("configuration");
+    for lines in [2_758, 84_000] {
+        let text = configurations::large(lines);
+        let name = format!("{lines} lines, {} KB", text.len() / 1000);
+        let source = Arc::new(Source { name: name.clone(), text: text.clone() });
+        group
+            .bench_function(format!("parse {name}"), |b| b.iter(|| parse(black_box(&source), ParseOptions::default())));
+        if lines < 10_000 {
+            group.bench_function(format!("parse and compile {name}"), |b| b.iter(|| compile_text(&name, &text)));
+        }
+    }
+    group.finish();
+}
+
 fn settings() -> Criterion<CpuTime> {
     Criterion::default()
         .with_measurement(CpuTime)
@@ -118,5 +140,5 @@ fn settings() -> Criterion<CpuTime> {
         .configure_from_args()
 }
 
-criterion_group! { name = benches; config = settings(); targets = filters, pass_through }
+criterion_group! { name = benches; config = settings(); targets = filters, pass_through, configurations }
 criterion_main!(benches);
