@@ -2,27 +2,23 @@
 
 use std::time::Duration;
 
+use cpu_time::ThreadTime;
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use nix::time::{ClockId, clock_gettime};
 
 /// Measures the CPU time of the thread.
 pub(crate) struct CpuTime;
 
-fn now() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
-}
-
 impl Measurement for CpuTime {
-    type Intermediate = Duration;
+    type Intermediate = ThreadTime;
     type Value = Duration;
 
-    fn start(&self) -> Duration {
-        now()
+    fn start(&self) -> ThreadTime {
+        ThreadTime::now()
     }
 
-    fn end(&self, started: Duration) -> Duration {
-        now().saturating_sub(started)
+    fn end(&self, started: ThreadTime) -> Duration {
+        started.elapsed()
     }
 
     fn add(&self, one: &Duration, other: &Duration) -> Duration {

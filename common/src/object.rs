@@ -63,9 +63,10 @@ impl Object {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        if self.seen & bit(name) == 0 {
-            return None;
-        }
+        if self.seen & bit(name) == 0 { None } else { self.look(name) }
+    }
+
+    fn look(&self, name: &str) -> Option<usize> {
         match &self.index {
             None => self.entries.iter().position(|(key, _)| key.as_str() == name),
             Some(index) => {

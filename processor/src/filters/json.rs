@@ -76,6 +76,11 @@ impl Json {
 fn merge(mut fields: Object, event: &mut Event, now: Timestamp) -> bool {
     let moment = fields.remove("@timestamp");
     for (name, value) in fields {
+        // Most names are no more than that.
+        if !name.contains(['[', ']', '@', '%', '&']) {
+            event.fields_mut().insert(name, value);
+            continue;
+        }
         let Ok(path) = FieldPath::parse(&name) else { return false };
         if event.set(&path, value).is_err() {
             return false;

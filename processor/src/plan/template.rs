@@ -1,5 +1,7 @@
 //! Text with `%{...}` in it (`StringInterpolation.java`), cut up once and filled in per event.
 
+use std::cell::Cell;
+
 use tailrace_common::datetime::Pattern;
 use tailrace_common::{Event, FieldPath, Str, Value};
 
@@ -32,6 +34,14 @@ enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TemplateError(pub String);
+
+/// More than this is not kept for the next text.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    /// Where texts are put together before they are as long as they get.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 impl Template {
     /// Cuts a text up. Never fails: what is malformed fails when it is used, as in Logstash.
@@ -89,9 +99,13 @@ impl Template {
         {
             return Ok(text.clone());
         }
-        let mut out = Vec::with_capacity(64);
-        self.render_into(event, &mut out)?;
-        Ok(Str::from(String::from_utf8_lossy(&out).as_ref()))
+        let mut out = SCRATCH.take();
+        out.clear();
+        let rendered = self.render_into(event, &mut out).map(|()| Str::from(String::from_utf8_lossy(&out).as_ref()));
+        if out.capacity() <= KEPT {
+            SCRATCH.set(out);
+        }
+        rendered
     }
 
     /// Fills it in at the end of `out`.

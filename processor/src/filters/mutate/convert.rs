@@ -86,7 +86,10 @@ fn integer(value: &Value, eu: bool) -> Result<Value, Failed> {
         Value::Int(_) | Value::BigInt(_) => Ok(value.clone()),
         Value::Float(number) if number.is_finite() => Ok(truncated(*number)),
         Value::Decimal(number) => Ok(Value::from_bigint(number.to_bigint())),
-        Value::String(text) => parse_integer(&plain_number(text, eu)).ok_or(Failed),
+        Value::String(text) => match small_integer(text) {
+            Some(number) => Ok(Value::Int(number)),
+            None => parse_integer(&plain_number(text, eu)).ok_or(Failed),
+        },
         _ => Err(Failed),
     }
 }
@@ -103,6 +106,12 @@ fn float(value: &Value, eu: bool) -> Result<Value, Failed> {
         }
         _ => Err(Failed),
     }
+}
+
+/// Digits and nothing else, which most numbers are.
+fn small_integer(text: &str) -> Option<i64> {
+    let plain = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
 }
 
 /// Without what groups digits, with a point before the fraction.
