@@ -210,12 +210,13 @@ impl Literals {
             }
             Node::Alternate(nodes) => {
                 self.close();
-                // What all the branches must contain, when that is one text for all of them.
+                // What all the branches must contain, when that is one text for all of them: of several the longest,
+                // since each branch may have its own order.
                 let mut each = nodes.iter().map(required_literals);
-                if let Some(first) = each.next() {
+                if let Some(first) = each.next().filter(|first| !first.is_empty()) {
                     let others: Vec<_> = each.collect();
                     let shared = first.into_iter().filter(|text| others.iter().all(|other| other.contains(text)));
-                    self.done.extend(shared);
+                    self.done.extend(shared.max_by_key(Vec::len));
                 }
             }
             _ => self.close(),
@@ -226,5 +227,17 @@ impl Literals {
         if !self.open.is_empty() {
             self.done.push(std::mem::take(&mut self.open));
         }
+    }
+}
+
+/// The number of nodes, those of repeated parts as often as they are repeated.
+pub(crate) fn size(node: &Node) -> u64 {
+    match node {
+        Node::Condition(_, yes, no) => 1 + size(yes) + size(no),
+        Node::Repeat(body, by) if !matches!(**body, Node::Set(_) | Node::Char(_)) => {
+            let rounds = if by.max == UNLIMITED { by.min.max(1) } else { by.max };
+            size(body).saturating_mul(u64::from(rounds)).saturating_add(1)
+        }
+        other => other.children().iter().map(size).fold(1, u64::saturating_add),
     }
 }

@@ -131,6 +131,16 @@ impl Node {
         }
     }
 
+    /// Calls `see` for this node and all below it.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&Node)) {
+        see(self);
+        if let Node::Condition(_, yes, no) = self {
+            yes.visit(see);
+            no.visit(see);
+        }
+        self.children().iter().for_each(|child| child.visit(see));
+    }
+
     /// Whether `test` holds for this node or one below it.
     pub(crate) fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
         test(self)

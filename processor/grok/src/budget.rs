@@ -68,6 +68,13 @@ impl Meter {
         Meter { hands_over: false, pause: self.spent + STEPS_PER_LOOK, ..self }
     }
 
+    /// Counts a place where a match is tried.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Result<(), Halt> {
+        self.spent += 1;
+        if self.spent >= self.pause { self.check() } else { Ok(()) }
+    }
+
     /// To be called when `spent` has reached `pause`.
     #[cold]
     pub(crate) fn check(&mut self) -> Result<(), Halt> {

@@ -16,16 +16,17 @@ impl ByteSet {
         let mut bytes = Self::EMPTY;
         for &(low, high) in set.ranges() {
             if high >= INVALID {
-                (0x80..=0xFF).for_each(|byte| bytes.insert(byte));
+                bytes.insert_range(0x80, 0xFF);
             }
             if low < INVALID {
-                let high = high.min(INVALID - 1);
-                (utf8::lead(low)..=utf8::lead(high)).for_each(|byte| bytes.insert(byte));
+                bytes.insert_range(utf8::lead(low), utf8::lead(high.min(INVALID - 1)));
             }
         }
         // Between the last ASCII byte and the first lead byte no character starts.
         if !set.contains(INVALID) {
-            (0x80..0xC2).for_each(|byte| bytes.remove(byte));
+            let mut stray = Self::EMPTY;
+            stray.insert_range(0x80, 0xC1);
+            bytes = bytes.without(stray);
         }
         bytes
     }
@@ -45,6 +46,16 @@ impl ByteSet {
 
     pub(crate) fn insert(&mut self, byte: u8) {
         self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    fn insert_range(&mut self, low: u8, high: u8) {
+        for (word, bits) in (0u8..).zip(&mut self.0) {
+            let (first, last) = (word * 64, word * 64 + 63);
+            if low <= last && first <= high {
+                let (from, to) = (low.max(first) - first, high.min(last) - first);
+                *bits |= (u64::MAX << from) & (u64::MAX >> (63 - to));
+            }
+        }
     }
 
     pub(crate) fn remove(&mut self, byte: u8) {

@@ -6,7 +6,7 @@ use crate::analysis::required_literals;
 use crate::budget::Budget;
 use crate::error::OutOfBudget;
 use crate::grok::Grok;
-use crate::regex::rarity;
+use crate::search::rarity;
 use crate::vm::Scratch;
 
 /// From how many patterns on one scan for all their texts pays.

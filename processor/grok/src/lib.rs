@@ -11,6 +11,7 @@
 
 mod analysis;
 mod ast;
+mod block;
 mod budget;
 mod bytes;
 mod charset;
@@ -28,6 +29,7 @@ mod program;
 mod regex;
 mod run;
 mod sample;
+mod search;
 mod simplify;
 mod standard;
 mod token;

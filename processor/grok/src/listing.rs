@@ -22,7 +22,7 @@ pub struct Step {
 impl Regex {
     /// The compiled program, for people to read.
     pub fn listing(&self) -> Vec<Step> {
-        let program = self.compiled();
+        let Some(program) = self.compiled_program() else { return Vec::new() };
         program.ops.iter().enumerate().map(|(at, op)| step(program, at as u32, *op)).collect()
     }
 }
@@ -71,11 +71,17 @@ fn step(program: &Program, at: u32, op: Op) -> Step {
         Op::Save(register) | Op::SaveUndo(register) => {
             format!("group {} {} here", register / 2, if register % 2 == 0 { "starts" } else { "ends" })
         }
-        Op::Token(token) => {
-            let token = &program.tokens[token as usize];
-            let how = if token.is_decided(program) { "by an automaton" } else { "step by step" };
-            format!("the steps up to {}, {how}", token.end)
+        Op::Run { set: of, min } => format!("{} of {}, none given back", count(min, UNLIMITED), set(of)),
+        Op::Maybe(of) => format!("one of {} or none, not given back", set(of)),
+        Op::SaveRun { set: of, min, register } => {
+            format!("group {}: {} of {}, none given back", register / 2, count(min, UNLIMITED), set(of))
         }
+        Op::SaveSpan { set: of, min, max, register } => {
+            format!("group {}: {} of {}, none given back", register / 2, count(min, max), set(of))
+        }
+        Op::Token(token) => token_text(program, token),
+        Op::SaveToken { token, register } => format!("group {}: {}", register / 2, token_text(program, token)),
+        Op::Once(_) => "fail when the search was here before".to_owned(),
         Op::Ahead { set: of, negative } => format!("{} comes next", not(negative, &set(of))),
         Op::Behind { set: of, negative } => format!("{} came last", not(negative, &set(of))),
         Op::Assert(assert) => format!("here is {assert:?}"),
@@ -87,6 +93,12 @@ fn step(program: &Program, at: u32, op: Op) -> Step {
         }
     };
     Step { text, keeps_way_back }
+}
+
+fn token_text(program: &Program, token: u32) -> String {
+    let token = &program.tokens[token as usize];
+    let how = if token.is_decided(program) { "by an automaton" } else { "step by step" };
+    format!("the steps up to {}, {how}", token.end)
 }
 
 fn not(negative: bool, set: &str) -> String {

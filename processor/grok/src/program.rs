@@ -27,6 +27,13 @@ pub(crate) enum Op {
         min: u32,
         max: u32,
     },
+    /// `Span` without limits of characters that need not be told apart.
+    Run {
+        set: u32,
+        min: u32,
+    },
+    /// `Span` of one character at most, of ASCII.
+    Maybe(u32),
     /// As many as there are, given back one by one.
     Greedy {
         set: u32,
@@ -65,6 +72,24 @@ pub(crate) enum Op {
     },
     /// A part that an automaton may decide; see [`Token`].
     Token(u32),
+    /// `Save`, a token and `Save` at its end; the operations that do the same without an automaton follow.
+    SaveToken {
+        token: u32,
+        register: u32,
+    },
+    /// `Save`, `Run` and `Save`.
+    SaveRun {
+        set: u32,
+        min: u32,
+        register: u32,
+    },
+    /// `Save`, `Span` and `Save`.
+    SaveSpan {
+        set: u32,
+        min: u32,
+        max: u32,
+        register: u32,
+    },
     /// Fails when the search was here before, at the same place of the text.
     Once(u32),
     /// Starts a part whose ways to match are forgotten at its end.

@@ -2,18 +2,16 @@
 
 use std::sync::OnceLock;
 
-use memchr::memmem::Finder;
-
-use crate::analysis::{self, Follow};
-use crate::ast::{Assert, Node};
+use crate::analysis;
+use crate::ast::Node;
 use crate::budget::{Budget, Halt, Meter};
 use crate::compile::compile;
 use crate::error::{Error, OutOfBudget};
 use crate::parse::{Options, parse};
 use crate::program::Program;
-use crate::run::Stops;
+use crate::search::Search;
 use crate::simplify::simplify;
-use crate::vm::{Machine, NONE, Scratch};
+use crate::vm::{NONE, Scratch};
 
 /// The places of the groups in the text, in bytes; the whole match first.
 pub type Captures = Vec<Option<(usize, usize)>>;
@@ -37,6 +35,18 @@ const MAX_MEMO_BITS: usize = 1 << 28;
 pub struct Regex {
     pattern: String,
     names: Vec<Option<String>>,
+    /// As it was parsed.
+    parsed: Node,
+    /// Whether a group is captured.
+    wanted: Vec<bool>,
+    /// Made when the pattern is first used, as many of a configuration never are; `None` when it is too large, which
+    /// was found out before.
+    compiled: OnceLock<Option<Box<Compiled>>>,
+}
+
+/// What runs.
+#[derive(Debug)]
+struct Compiled {
     node: Node,
     program: Program,
     /// The linear program, compiled when the fast one first turns out slow; `None` when the
@@ -45,27 +55,8 @@ pub struct Regex {
     search: Search,
 }
 
-/// Where a match can start and what its text must contain.
-#[derive(Debug)]
-struct Search {
-    starts: Starts,
-    first: [bool; 256],
-    find_first: Option<Stops>,
-    at_end: bool,
-    /// The text that every match contains, the one least likely to be met.
-    needed: Option<Finder<'static>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Starts {
-    Anywhere,
-    /// Only where the text starts.
-    Text,
-    /// Only where the search starts.
-    Here,
-    /// Only where a line starts.
-    Line,
-}
+/// Larger patterns are compiled at once, to know whether they can be.
+const MAX_LATE: u64 = 4096;
 
 impl Regex {
     /// Compiles a pattern.
@@ -84,19 +75,33 @@ impl Regex {
         keep: &dyn Fn(Option<&str>) -> bool,
     ) -> Result<Regex, Error> {
         let parsed = parse(pattern, options)?;
-        let used = |group: u32| {
-            parsed.node.any(&|node| match node {
-                Node::Backref(groups, _) | Node::Condition(groups, ..) => groups.contains(&group),
-                Node::Call(called) => *called == group,
-                _ => false,
-            })
-        };
-        let wanted: Vec<bool> =
-            (0u32..).zip(&parsed.names).map(|(group, name)| keep(name.as_deref()) || used(group)).collect();
-        let node = simplify(parsed.node, &|group| wanted[group as usize]);
-        let program = compile(&node, parsed.names.len(), false)?;
-        let search = Search::new(&node);
-        Ok(Regex { pattern: pattern.to_owned(), names: parsed.names, node, program, careful: OnceLock::new(), search })
+        let mut wanted: Vec<bool> = parsed.names.iter().map(|name| keep(name.as_deref())).collect();
+        parsed.node.visit(&mut |node| match node {
+            Node::Backref(groups, _) | Node::Condition(groups, ..) => {
+                groups.iter().for_each(|&group| wanted[group as usize] = true);
+            }
+            Node::Call(group) => wanted[*group as usize] = true,
+            _ => {}
+        });
+        let compiled = OnceLock::new();
+        let pattern = pattern.to_owned();
+        let regex = Regex { pattern, names: parsed.names, parsed: parsed.node, wanted, compiled };
+        if analysis::size(&regex.parsed) > MAX_LATE {
+            let compiled = regex.compile()?;
+            regex.compiled.get_or_init(|| Some(Box::new(compiled)));
+        }
+        Ok(regex)
+    }
+
+    fn compile(&self) -> Result<Compiled, Error> {
+        let node = simplify(self.parsed.clone(), &|group| self.wanted[group as usize]);
+        let program = compile(&node, self.names.len(), false)?;
+        let search = Search::new(&node, &program);
+        Ok(Compiled { node, program, careful: OnceLock::new(), search })
+    }
+
+    fn compiled(&self) -> Option<&Compiled> {
+        self.compiled.get_or_init(|| self.compile().ok().map(Box::new)).as_deref()
     }
 
     /// The pattern.
@@ -156,25 +161,15 @@ impl Regex {
     /// The compiled program, an operation a line.
     pub fn program(&self) -> String {
         let steps = self.listing();
-        steps
-            .iter()
-            .enumerate()
-            .map(|(at, step)| {
-                format!(
-                    "{at:5} {}
-",
-                    step.text
-                )
-            })
-            .collect()
+        steps.iter().enumerate().map(|(at, step)| format!("{at:5} {}\n", step.text)).collect()
     }
 
-    pub(crate) fn compiled(&self) -> &Program {
-        &self.program
+    pub(crate) fn compiled_program(&self) -> Option<&Program> {
+        self.compiled().map(|compiled| &compiled.program)
     }
 
     pub(crate) fn node(&self) -> &Node {
-        &self.node
+        &self.parsed
     }
 
     /// Whether every match takes time proportional to the text.
@@ -183,12 +178,14 @@ impl Regex {
     }
 
     fn careful_program(&self) -> Option<&Program> {
-        let careful = self.careful.get_or_init(|| {
-            let hidden = self.node.any(&|node| matches!(node, Node::Backref(..) | Node::Call(_) | Node::Condition(..)));
+        let compiled = self.compiled()?;
+        let careful = compiled.careful.get_or_init(|| {
+            let hidden =
+                compiled.node.any(&|node| matches!(node, Node::Backref(..) | Node::Call(_) | Node::Condition(..)));
             if hidden {
                 return None;
             }
-            compile(&self.node, self.names.len(), true).ok()
+            compile(&compiled.node, self.names.len(), true).ok()
         });
         careful.as_ref()
     }
@@ -208,21 +205,17 @@ impl Regex {
         if text.len() >= NONE as usize {
             return Err(OutOfBudget);
         }
-        if let Some(needed) = &self.search.needed
-            && needed.find(&text[start..]).is_none()
-        {
-            return Ok(false);
-        }
+        let Some(Compiled { program, search, .. }) = self.compiled() else { return Err(OutOfBudget) };
         let mut meter = Meter::new(budget, Some(text.len() as u64 * 16 + 4096));
-        match self.search_with(&self.program, text, start, scratch, &mut meter) {
+        match search.run(program, text, start, scratch, &mut meter) {
             Ok(found) => return Ok(found),
             Err(Halt::OutOfBudget) => return Err(OutOfBudget),
             Err(Halt::Slow) => {}
         }
         let fits = |program: &&Program| program.memos as usize * (text.len() + 1) <= MAX_MEMO_BITS;
-        let program = self.careful_program().filter(fits).unwrap_or(&self.program);
+        let program = self.careful_program().filter(fits).unwrap_or(program);
         let mut meter = meter.without_hand_over();
-        self.search_with(program, text, start, scratch, &mut meter).map_err(|_| OutOfBudget)
+        search.run(program, text, start, scratch, &mut meter).map_err(|_| OutOfBudget)
     }
 
     /// Searches with the careful program, for tests.
@@ -236,101 +229,13 @@ impl Regex {
     ) -> Option<bool> {
         let program = self.careful_program()?;
         let mut meter = Meter::new(Budget::UNLIMITED, None);
-        let found = self.search_with(program, text, start, scratch, &mut meter).ok()?;
+        let found = self.compiled()?.search.run(program, text, start, scratch, &mut meter).ok()?;
         captures.clear();
         if found {
             captures.extend((0..self.names.len()).map(|group| scratch.span(group)));
         }
         Some(found)
     }
-
-    fn search_with(
-        &self,
-        program: &Program,
-        text: &[u8],
-        start: usize,
-        scratch: &mut Scratch,
-        meter: &mut Meter,
-    ) -> Result<bool, Halt> {
-        let mut machine = Machine::new(program, text, start, scratch);
-        let mut at = start;
-        while let Some(place) = self.search.candidate(text, start, at) {
-            if machine.attempt(place, meter)? {
-                return Ok(true);
-            }
-            meter.spent += 1;
-            if place >= text.len() {
-                break;
-            }
-            at = place + crate::utf8::decode(text, place).1;
-        }
-        Ok(false)
-    }
-}
-
-impl Search {
-    fn new(node: &Node) -> Search {
-        let is = |wanted: Assert| analysis::starts_with(node, &|node| matches!(node, Node::Assert(a) if *a == wanted));
-        let has_references = node.any(&|n| {
-            matches!(n, Node::Backref(..) | Node::Condition(..) | Node::Call(_) | Node::Keep)
-                || matches!(n, Node::Assert(Assert::SearchStart))
-        });
-        let starts = if is(Assert::TextStart) {
-            Starts::Text
-        } else if is(Assert::SearchStart) || (!has_references && analysis::starts_with_everything(node)) {
-            Starts::Here
-        } else if is(Assert::LineStart) {
-            Starts::Line
-        } else {
-            Starts::Anywhere
-        };
-        let head = analysis::before(node, Follow { always: false, ..Follow::ALWAYS });
-        let needed = analysis::required_literals(node);
-        let needed = needed.into_iter().max_by_key(|text| rarity(text));
-        Search {
-            starts,
-            first: std::array::from_fn(|byte| head.bytes.contains(byte as u8)),
-            find_first: Stops::of(head.bytes.iter()).filter(|stops| *stops != Stops::Never),
-            at_end: head.end,
-            needed: needed.map(|text| Finder::new(&text).into_owned()),
-        }
-    }
-
-    /// The next place from `at` on where a match may start.
-    #[inline]
-    fn candidate(&self, text: &[u8], start: usize, at: usize) -> Option<usize> {
-        let mut at = at;
-        match self.starts {
-            Starts::Text => return (at == 0).then_some(0),
-            Starts::Here => return (at == start).then_some(at),
-            Starts::Line if at > 0 && text[at - 1] != b'\n' => {
-                at += memchr::memchr(b'\n', &text[at..])? + 1;
-            }
-            Starts::Line | Starts::Anywhere => {}
-        }
-        if self.starts == Starts::Line {
-            return Some(at);
-        }
-        let found = match self.find_first {
-            Some(find) => find.first(&text[at..]),
-            None => text[at..].iter().position(|&byte| self.first[usize::from(byte)]),
-        };
-        match found {
-            Some(found) => Some(at + found),
-            None => self.at_end.then_some(text.len()),
-        }
-    }
-}
-
-/// How unlikely a text is to be met by chance: long ones are, and signs more than letters.
-pub(crate) fn rarity(text: &[u8]) -> usize {
-    text.iter()
-        .map(|byte| match byte {
-            b' ' | b'e' | b'0' | b'1' => 1,
-            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'/' => 2,
-            _ => 3,
-        })
-        .sum()
 }
 
 impl Scratch {

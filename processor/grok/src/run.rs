@@ -1,5 +1,7 @@
 //! The end of a run of bytes of a set, sixteen bytes at a time.
 
+use crate::block;
+
 /// The most ranges of bytes that are compared at once.
 const MAX_RANGES: usize = 8;
 /// From where on a search for single bytes is left to `memchr`.
@@ -36,9 +38,9 @@ pub(crate) enum Stops {
 
 /// The bytes from `low` to `low + span`, each number sixteen times.
 #[derive(Debug)]
-struct Range {
-    low: [u8; 16],
-    span: [u8; 16],
+pub(crate) struct Range {
+    pub(crate) low: [u8; 16],
+    pub(crate) span: [u8; 16],
 }
 
 impl ByteRun {
@@ -64,7 +66,7 @@ impl ByteRun {
     }
 
     /// Where the run from `pos` on ends.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end(&self, text: &[u8], pos: usize) -> usize {
         match &self.kind {
             Kind::All => text.len(),
@@ -80,14 +82,27 @@ impl ByteRun {
         pos + rest.iter().position(|&byte| !self.bytes[usize::from(byte)]).unwrap_or(rest.len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn by_ranges(&self, ranges: &[Range], inverted: bool, text: &[u8], pos: usize) -> usize {
-        let mut at = pos;
+        let Some(block) = text.get(pos..).and_then(<[u8]>::first_chunk) else { return self.by_bytes(text, pos) };
+        let found = block::in_ranges(block, ranges);
+        let stops = if inverted { found } else { !found & block::ALL };
+        if stops != 0 {
+            pos + stops.trailing_zeros() as usize
+        } else {
+            self.by_more_ranges(ranges, inverted, text, pos)
+        }
+    }
+
+    /// The same for a run of more than sixteen bytes.
+    #[inline(never)]
+    fn by_more_ranges(&self, ranges: &[Range], inverted: bool, text: &[u8], pos: usize) -> usize {
+        let mut at = pos + 16;
         while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk) {
-            let found = in_ranges(block, ranges);
-            let stops = if inverted { found } else { !found };
+            let found = block::in_ranges(block, ranges);
+            let stops = if inverted { found } else { !found & block::ALL };
             if stops != 0 {
-                return at + first(stops);
+                return at + stops.trailing_zeros() as usize;
             }
             at += 16;
         }
@@ -134,12 +149,12 @@ impl Stops {
             let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk) else { break };
             let found = match self {
                 Stops::Never => return text.len(),
-                Stops::One(a) => equal(block, [a, a, a]),
-                Stops::Two(a, b) => equal(block, [a, b, b]),
-                Stops::Three(a, b, c) => equal(block, [a, b, c]),
+                Stops::One(a) => block::equal(block, [a, a, a]),
+                Stops::Two(a, b) => block::equal(block, [a, b, b]),
+                Stops::Three(a, b, c) => block::equal(block, [a, b, c]),
             };
             if found != 0 {
-                return at + first(found);
+                return at + found.trailing_zeros() as usize;
             }
             at += 16;
         }
@@ -167,37 +182,6 @@ impl Stops {
             Stops::Three(a, b, c) => memchr::memrchr3(a, b, c, text),
         }
     }
-}
-
-/// Which of sixteen bytes are in one of the ranges: a byte of ones each, the first byte lowest.
-/// The loops are of the kind that compilers turn into vector instructions.
-#[inline]
-fn in_ranges(block: &[u8; 16], ranges: &[Range]) -> u128 {
-    let mut found = [0u8; 16];
-    for range in ranges {
-        for at in 0..16 {
-            let distance = block[at].wrapping_sub(range.low[at]);
-            found[at] |= if distance <= range.span[at] { 0xFF } else { 0 };
-        }
-    }
-    u128::from_le_bytes(found)
-}
-
-/// Which of sixteen bytes are one of three.
-#[inline]
-fn equal(block: &[u8; 16], bytes: [u8; 3]) -> u128 {
-    let mut found = [0u8; 16];
-    for at in 0..16 {
-        let byte = block[at];
-        found[at] = if (byte == bytes[0]) | (byte == bytes[1]) | (byte == bytes[2]) { 0xFF } else { 0 };
-    }
-    u128::from_le_bytes(found)
-}
-
-/// The number of the first byte that has bits.
-#[inline]
-fn first(found: u128) -> usize {
-    (found.trailing_zeros() / 8) as usize
 }
 
 #[cfg(test)]

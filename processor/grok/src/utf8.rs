@@ -38,6 +38,12 @@ fn decode_long(bytes: &[u8]) -> (u32, usize) {
     decoded.unwrap_or((INVALID, 1))
 }
 
+/// The first place from `pos` on where a character starts, when one starts right before `pos`.
+#[inline]
+pub(crate) fn boundary(text: &[u8], pos: usize) -> usize {
+    pos - 1 + decode(text, pos - 1).1
+}
+
 /// Where the character that ends at `pos` starts; `pos` must be greater than 0.
 #[inline]
 pub(crate) fn before(text: &[u8], pos: usize) -> usize {

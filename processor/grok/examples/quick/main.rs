@@ -15,6 +15,9 @@ fn cpu_time() -> u64 {
 
 fn best_of<F: FnMut() -> usize>(lines: usize, mut run: F) -> (f64, usize) {
     let (mut best, mut count) = (f64::MAX, 0);
+    if std::env::var_os("ROUNDS").is_some() {
+        return (0.0, (0..5).map(|_| run()).sum());
+    }
     // The clock ticks every few milliseconds.
     for _ in 0..4 {
         let (start, mut rounds, mut spent) = (cpu_time(), 0, 0);

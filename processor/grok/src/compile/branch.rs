@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Compiler, groups_in};
+use super::Compiler;
 use crate::analysis::{Follow, before};
 use crate::ast::Node;
 use crate::error::Error;
@@ -24,11 +24,11 @@ impl Compiler {
         self.memo()?;
         let table = self.fork(before(first, follow), before(second, follow));
         let fork = self.op(Op::Fork { table, other: 0, lazy: false })?;
-        self.clear(groups_in(std::slice::from_ref(second)))?;
+        self.clear(std::slice::from_ref(second))?;
         self.emit(first, follow)?;
         let jump = self.op(Op::Jump(0))?;
         self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy: false };
-        self.clear(groups_in(std::slice::from_ref(first)))?;
+        self.clear(std::slice::from_ref(first))?;
         self.emit(second, follow)?;
         self.land(&[jump]);
         Ok(())
@@ -56,8 +56,8 @@ impl Compiler {
 
     /// Empties the groups of the branches but one.
     fn clear_others(&mut self, nodes: &[Node], branch: usize) -> Result<(), Error> {
-        self.clear(groups_in(&nodes[..branch]))?;
-        self.clear(groups_in(&nodes[branch + 1..]))
+        self.clear(&nodes[..branch])?;
+        self.clear(&nodes[branch + 1..])
     }
 
     fn switch(&mut self, nodes: &[Node], follow: Follow, dispatch: Dispatch) -> Result<(), Error> {

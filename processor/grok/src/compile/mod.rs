@@ -17,8 +17,9 @@ use crate::analysis::{Follow, before, fixed_length, min_length};
 use crate::ast::{Look, Node, Repeat};
 use crate::charset::CharSet;
 use crate::error::Error;
-use crate::program::{ForkTable, Op, Program};
+use crate::program::{Beyond, ForkTable, Op, Program};
 use crate::token::Token;
+use crate::vm::NONE;
 
 /// The most operations that a program may have.
 const MAX_OPS: usize = 400_000;
@@ -113,11 +114,7 @@ impl Compiler {
             Node::Alternate(nodes) => self.token(follow, |compiler| compiler.alternate(nodes, follow)),
             Node::Repeat(body, by) if tables::single(body).is_some() => self.repeat(body, *by, follow),
             Node::Repeat(body, by) => self.token(follow, |compiler| compiler.repeat(body, *by, follow)),
-            Node::Capture(group, body) => {
-                self.save(group * 2)?;
-                self.token(follow, |compiler| compiler.emit(body, follow))?;
-                self.save(group * 2 + 1)
-            }
+            Node::Capture(group, body) => self.capture(*group, body, follow),
             Node::Atomic(body) => self.atomic(body),
             // What cannot come anyway needs no look.
             Node::Look(Look { behind: false, negative: true }, body) if is_ruled_out(body, follow) => Ok(()),
@@ -138,17 +135,55 @@ impl Compiler {
         }
     }
 
+    fn capture(&mut self, group: u32, body: &Node, follow: Follow) -> Result<(), Error> {
+        let register = group * 2;
+        let whole = self.op(Op::Nop)?;
+        self.save(register)?;
+        // Without groups inside there is nothing to clear inside.
+        let plain = u32::from(groups_in(std::slice::from_ref(body)).is_none());
+        self.undone += plain;
+        self.token(follow, |compiler| compiler.emit(body, follow))?;
+        self.undone -= plain;
+        let end = self.here();
+        self.save(register + 1)?;
+        if self.undone > 0 {
+            return Ok(());
+        }
+        let at = |place: usize| self.program.ops[place];
+        let first = whole as usize + 2;
+        let inner: Vec<usize> = (first..end as usize).filter(|&place| at(place) != Op::Nop).take(2).collect();
+        match inner[..] {
+            [only] => {
+                if let Op::Span { set, min, max } = at(only) {
+                    self.program.ops[whole as usize] = Op::SaveSpan { set, min, max, register };
+                    self.program.ops[whole as usize + 1..].fill(Op::Nop);
+                }
+            }
+            [token, _] => {
+                if let Op::Token(token) = at(token)
+                    && self.program.tokens[token as usize].end == end
+                {
+                    self.program.ops[whole as usize] = Op::SaveToken { token, register };
+                    self.program.ops[first] = Op::Nop;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn save(&mut self, register: u32) -> Result<(), Error> {
         self.op(if self.undone > 0 { Op::SaveUndo(register) } else { Op::Save(register) }).map(drop)
     }
 
     /// Empties the groups that another way may have set on its try.
-    fn clear(&mut self, groups: Option<(u32, u32)>) -> Result<(), Error> {
-        match groups {
-            Some((first, last)) if self.undone == 0 => {
-                self.op(Op::Clear { from: first * 2, to: last * 2 + 2 }).map(drop)
-            }
-            _ => Ok(()),
+    fn clear(&mut self, others: &[Node]) -> Result<(), Error> {
+        if self.undone > 0 {
+            return Ok(());
+        }
+        match groups_in(others) {
+            Some((first, last)) => self.op(Op::Clear { from: first * 2, to: last * 2 + 2 }).map(drop),
+            None => Ok(()),
         }
     }
 
@@ -195,7 +230,7 @@ impl Compiler {
         }
         let once = std::mem::replace(&mut self.top, false) && !self.careful && self.undone == 0;
         // Different starts of the search, and different ways, come together after some parts.
-        let mut ways = 1;
+        let mut ways = 2;
         let mut at = 0;
         while at < nodes.len() {
             let emitted = self.here();
@@ -211,7 +246,7 @@ impl Compiler {
                 self.text(&text)?;
             }
             ways += self.ways_through(emitted);
-            if once && ways > 1 && at < nodes.len() {
+            if once && ways > 2 && at < nodes.len() {
                 let place = self.program.onces as u32;
                 self.program.onces += 1;
                 self.op(Op::Once(place))?;
@@ -223,19 +258,16 @@ impl Compiler {
 
     /// How many ways, roughly, the operations from `start` on leave to come out at the same place.
     fn ways_through(&self, start: u32) -> u32 {
-        let ops = &self.program.ops[start as usize..];
-        ops.iter()
-            .map(|op| match op {
-                Op::Span { .. } | Op::Token(_) if start == 0 => 1,
-                Op::Greedy { .. } | Op::Lazy { .. } => 1,
-                Op::Push(_) | Op::CountFork { .. } => 2,
-                Op::Fork { table, .. } => {
-                    let table = &self.program.forks[*table as usize];
-                    2 * u32::from(table.end == 3 || table.bytes.contains(&3))
-                }
-                _ => 0,
-            })
-            .sum()
+        let ways = |op: &Op| match op {
+            Op::Span { .. } | Op::Token(_) | Op::SaveSpan { .. } | Op::SaveToken { .. } if start == 0 => 1,
+            Op::Greedy { .. } | Op::Lazy { .. } | Op::Push(_) | Op::CountFork { .. } => 1,
+            Op::Fork { table, .. } => {
+                let table = &self.program.forks[*table as usize];
+                u32::from(table.end == 3 || table.bytes.contains(&3))
+            }
+            _ => 0,
+        };
+        self.program.ops[start as usize..].iter().map(ways).sum()
     }
 
     fn atomic(&mut self, body: &Node) -> Result<(), Error> {
@@ -343,6 +375,46 @@ impl Compiler {
         Ok(())
     }
 
+    /// Makes what leads to a jump lead to where that ends.
+    fn shorten_jumps(&mut self) {
+        let ops = &self.program.ops;
+        let end_of = |from: u32| {
+            let mut at = from;
+            loop {
+                while ops.get(at as usize) == Some(&Op::Nop) {
+                    at += 1;
+                }
+                match ops.get(at as usize) {
+                    // Only onwards: a loop's own jump back is no part of what is in it.
+                    Some(Op::Jump(to)) if *to > at => at = *to,
+                    _ => break,
+                }
+            }
+            at
+        };
+        let shortened: Vec<Option<u32>> =
+            ops.iter().map(|op| if let Op::Jump(to) = op { Some(end_of(*to)) } else { None }).collect();
+        for (op, to) in self.program.ops.iter_mut().zip(shortened) {
+            if let (Op::Jump(target), Some(to)) = (op, to) {
+                *target = to;
+            }
+        }
+    }
+
+    /// Gives the commonest kinds of runs operations of their own.
+    fn specialise_runs(&mut self) {
+        let sets = &self.program.sets;
+        let whole = |set: u32, min: u32, max: u32| max == NONE && min <= 1 && sets[set as usize].run.is_some();
+        for op in &mut self.program.ops {
+            *op = match *op {
+                Op::Span { set, min, max } if whole(set, min, max) => Op::Run { set, min },
+                Op::SaveSpan { set, min, max, register } if whole(set, min, max) => Op::SaveRun { set, min, register },
+                Op::Span { set, min: 0, max: 1 } if sets[set as usize].beyond == Beyond::None => Op::Maybe(set),
+                other => other,
+            };
+        }
+    }
+
     /// Takes out what does nothing, joins texts and sets the calls' targets.
     fn finish(mut self) -> Result<Program, Error> {
         for op in &mut self.program.ops {
@@ -350,6 +422,8 @@ impl Compiler {
                 *op = Op::Call(self.routines.get(group).copied().unwrap_or_default());
             }
         }
+        self.shorten_jumps();
+        self.specialise_runs();
         let mut places = Vec::with_capacity(self.program.ops.len() + 1);
         let mut count = 0;
         for op in &self.program.ops {

@@ -1,7 +1,7 @@
 //! Repetitions.
 
 use super::{Compiler, groups_in, is_run};
-use crate::analysis::{Follow, before, min_length};
+use crate::analysis::{Follow, before, min_length, size};
 use crate::ast::{Mode, Node, Repeat, UNLIMITED};
 use crate::bytes::ByteSet;
 use crate::charset::CharSet;
@@ -79,11 +79,11 @@ impl Compiler {
         let table = self.fork(before(body, follow), follow);
         let fork = self.op(Op::Fork { table, other: 0, lazy })?;
         self.emit(body, follow)?;
-        let groups = groups_in(std::slice::from_ref(body));
-        if groups.is_some() && self.undone == 0 {
+        let body = std::slice::from_ref(body);
+        if self.undone == 0 && groups_in(body).is_some() {
             let jump = self.op(Op::Jump(0))?;
             self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
-            self.clear(groups)?;
+            self.clear(body)?;
             self.land(&[jump]);
         } else {
             self.program.ops[fork as usize] = Op::Fork { table, other: self.here(), lazy };
@@ -203,16 +203,4 @@ impl Compiler {
 fn again(body: &Node, follow: Follow) -> Follow {
     let once = before(body, follow).or(follow);
     Follow { always: follow.always, ..once }
-}
-
-/// The number of nodes.
-fn size(node: &Node) -> u64 {
-    match node {
-        Node::Condition(_, yes, no) => 1 + size(yes) + size(no),
-        Node::Repeat(body, by) if !matches!(**body, Node::Set(_) | Node::Char(_)) => {
-            let rounds = if by.max == UNLIMITED { by.min.max(1) } else { by.max };
-            size(body).saturating_mul(u64::from(rounds)).saturating_add(1)
-        }
-        other => other.children().iter().map(size).fold(1, u64::saturating_add),
-    }
 }

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Flags, Parsed, Parser};
+use crate::analysis::fixed_length;
 use crate::ast::{Look, Node};
 use crate::error::Error;
+use crate::simplify::simplify;
 use crate::unicode::Range;
 
 impl Parser<'_> {
@@ -21,7 +23,12 @@ impl Parser<'_> {
             [("=", look(false, false)), ("!", look(false, true)), ("<=", look(true, false)), ("<!", look(true, true))]
         {
             if self.eat(text) {
-                return Ok(Some(Node::Look(kind, Box::new(self.body(start)?))));
+                let body = self.body(start)?;
+                if kind.behind && !has_fixed_branches(&body) && !has_fixed_branches(&simplify(body.clone(), &|_| true))
+                {
+                    return Err(Error::new(start, "a look-behind needs alternatives of fixed length"));
+                }
+                return Ok(Some(Node::Look(kind, Box::new(body))));
             }
         }
         match self.peek() {
@@ -228,6 +235,15 @@ impl Parser<'_> {
     }
 }
 
+/// Whether a look-behind knows how far each of its alternatives goes back.
+fn has_fixed_branches(body: &Node) -> bool {
+    let branches = match body {
+        Node::Alternate(nodes) => nodes.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    branches.iter().all(|branch| fixed_length(branch).is_some())
+}
+
 /// Finds the groups of a pattern before it is parsed, since references may come first: the
 /// numbers by name, all of them under "", and whether there are named ones.
 pub(super) fn scan_names(pattern: &str, extended: bool) -> (HashMap<String, Vec<u32>>, bool) {
@@ -302,6 +318,9 @@ pub(super) fn check_references(parsed: &Parsed) -> Result<(), Error> {
     });
     if dangling {
         return Err(Error::new(0, "a reference to a group that does not exist"));
+    }
+    if !parsed.node.any(&|node| matches!(node, Node::Call(_))) {
+        return Ok(());
     }
     let mut bodies: Vec<Option<&Node>> = vec![None; parsed.names.len()];
     bodies[0] = Some(&parsed.node);

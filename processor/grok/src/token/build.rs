@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::classes::Classes;
 use super::step::{Outcome, Place, Refused, Stepper};
-use super::{ACCEPT, ANSWERS, Automaton, BAIL, DEAD, Token};
+use super::{ACCEPT, ANSWERS, Automaton, BAIL, DEAD, Token, Wall, Walls};
 use crate::program::Program;
 use crate::run::{ByteRun, Stops};
 
@@ -17,10 +17,7 @@ const MAX_TABLE: usize = 40_000;
 /// The most places that are followed while it is made.
 const MAX_WORK: u32 = 400_000;
 /// How many bytes a state must stay the same over, for a search for where it changes to pay.
-const MIN_IDLE: usize = 64;
-
-/// For one state that cannot decide there must be so many others.
-const MIN_DECIDED: usize = 16;
+const MIN_IDLE: usize = 40;
 
 /// A state: the places in the operations and, where it matters, the class of the byte before.
 type Key = (Vec<Place>, Option<u8>);
@@ -42,7 +39,7 @@ pub(super) fn automaton(program: &Program, token: &Token) -> Option<Automaton> {
         (0..=edge).map(|before| builder.state(vec![(token.first, 0)], before)).collect::<Result<_, _>>().ok()?;
     let rows = builder.rows().ok()?;
     // What fails wherever it starts, or never decides, is not worth a table.
-    let decides = rows.iter().flatten().any(|&cell| cell == Cell::Answer(ACCEPT));
+    let decides = starts.iter().any(|&start| rows[start].iter().any(|cell| !matches!(cell, Cell::Answer(DEAD | BAIL))));
     decides.then(|| builder.finish(&starts, rows))
 }
 
@@ -78,12 +75,14 @@ impl Builder<'_> {
 
     fn rows(&mut self) -> Result<Vec<Vec<Cell>>, Refused> {
         let mut rows: Vec<Vec<Cell>> = Vec::new();
-        let mut ambiguous = 0;
+        // States from which no decision is sure to come.
+        let mut doomed: Vec<bool> = Vec::new();
         while rows.len() < self.states.len() {
             let (places, before) = self.states[rows.len()].clone();
             let before = before.and_then(|class| self.sample(class));
             let edge = self.classes.edge();
             let mut row = Vec::with_capacity(usize::from(edge) + 1);
+            doomed.push(false);
             for class in 0..=edge {
                 let byte = self.sample(class);
                 row.push(match self.stepper.step(&places, before, byte)? {
@@ -91,7 +90,7 @@ impl Builder<'_> {
                     Outcome::Accept => Cell::Answer(ACCEPT),
                     Outcome::Bail => Cell::Answer(BAIL),
                     Outcome::Ambiguous => {
-                        ambiguous += 1;
+                        doomed[rows.len()] = true;
                         Cell::Answer(BAIL)
                     }
                     Outcome::To(places) => Cell::To(self.state(places, class)?),
@@ -99,8 +98,8 @@ impl Builder<'_> {
             }
             rows.push(row);
         }
-        // The automaton has to decide nearly always to be worth its while.
-        if ambiguous * MIN_DECIDED > rows.len() { Err(Refused) } else { Ok(rows) }
+        give_up_early(&mut rows, doomed);
+        Ok(rows)
     }
 
     /// The bytes over which a state stays the same, when looking for the others pays.
@@ -109,6 +108,32 @@ impl Builder<'_> {
         let count = stays.iter().filter(|stays| **stays).count();
         let few = Stops::of((0..=255).filter(|byte: &u8| !stays[usize::from(*byte)])).is_some();
         (few || count >= MIN_IDLE).then(|| ByteRun::new(stays))
+    }
+
+    fn walls(&self, starts: &[usize], rows: &[Vec<Cell>]) -> Option<Walls> {
+        let edge = self.classes.edge();
+        let any = |class: u8, test: &dyn Fn(Cell) -> bool| rows.iter().any(|row| test(row[usize::from(class)]));
+        let accepts = |cell: Cell| cell == Cell::Answer(ACCEPT);
+        // `None` is no wall.
+        let kinds = (0..=edge).map(|class| {
+            let passes = any(class, &|cell| matches!(cell, Cell::To(_)));
+            let ends = any(class, &accepts);
+            if any(class, &|cell| cell == Cell::Answer(BAIL)) || (passes && ends) {
+                Some(Wall::Unclear)
+            } else if passes {
+                None
+            } else {
+                Some(if ends { Wall::Ends } else { Wall::Blocks })
+            }
+        });
+        let kinds: Vec<Option<Wall>> = kinds.collect();
+        let of = |byte: usize| kinds[usize::from(self.classes.of[byte])];
+        let empty = starts.iter().any(|&start| rows[start].iter().any(|cell| accepts(*cell)));
+        (!empty).then(|| Walls {
+            between: ByteRun::new(std::array::from_fn(|byte| of(byte).is_none())),
+            kinds: std::array::from_fn(|byte| of(byte).unwrap_or(Wall::Unclear)),
+            edge: kinds[usize::from(edge)].unwrap_or(Wall::Blocks),
+        })
     }
 
     fn finish(self, starts: &[usize], rows: Vec<Vec<Cell>>) -> Automaton {
@@ -123,6 +148,7 @@ impl Builder<'_> {
         }
         // The entries of the answers' numbers are never read.
         let mut table = vec![DEAD; usize::from(ANSWERS)];
+        let walls = self.walls(starts, &rows);
         let busy = order.iter().filter(|(_, run)| run.is_none()).count();
         for (at, (state, _)) in order.iter().enumerate() {
             table.extend(rows[*state].iter().map(|cell| match *cell {
@@ -138,7 +164,33 @@ impl Builder<'_> {
             starts: starts.iter().map(|&state| numbers[state]).collect(),
             idle: busy as u16 * stride,
             runs: order.into_iter().filter_map(|(_, run)| run).collect(),
+            walls,
             limit: self.stepper.limit,
+        }
+    }
+}
+
+/// Stops where a doomed state would be entered, or one that leads to such states only.
+fn give_up_early(rows: &mut [Vec<Cell>], mut doomed: Vec<bool>) {
+    loop {
+        let mut changed = false;
+        for (state, row) in rows.iter_mut().enumerate() {
+            let mut decides = false;
+            for cell in row.iter_mut() {
+                match *cell {
+                    Cell::To(to) if doomed[to] => *cell = Cell::Answer(BAIL),
+                    Cell::To(_) | Cell::Answer(ACCEPT) => decides = true,
+                    Cell::Answer(_) => {}
+                }
+            }
+            let bails = row.contains(&Cell::Answer(BAIL));
+            if bails && !decides && !doomed[state] {
+                doomed[state] = true;
+                changed = true;
+            }
+        }
+        if !changed {
+            return;
         }
     }
 }

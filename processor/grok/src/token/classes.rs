@@ -20,7 +20,7 @@ impl Classes {
     /// `None` when there are too many.
     pub(super) fn of(program: &Program, token: &Token) -> Option<Classes> {
         let mut texts = [false; 256];
-        let (mut sets, mut behind) = (Vec::new(), Vec::new());
+        let (mut sets, mut behind, mut switches) = (Vec::new(), Vec::new(), Vec::new());
         for op in &program.ops[token.first as usize..token.end as usize] {
             match *op {
                 Op::Byte(byte) => texts[usize::from(byte)] = true,
@@ -30,6 +30,8 @@ impl Classes {
                 }
                 Op::Set(set)
                 | Op::Span { set, .. }
+                | Op::Run { set, .. }
+                | Op::Maybe(set)
                 | Op::Greedy { set, .. }
                 | Op::Lazy { set, .. }
                 | Op::Ahead { set, .. } => sets.push(set),
@@ -37,6 +39,7 @@ impl Classes {
                     sets.push(set);
                     behind.push(set);
                 }
+                Op::Switch(table) => switches.push(&program.switches[table as usize].bytes),
                 _ => {}
             }
         }
@@ -63,6 +66,7 @@ impl Classes {
             signature[0] |= u64::from(token.follow.contains(byte)) << 3;
             signature[0] |= if texts[usize::from(byte)] { 1 << 4 | u64::from(byte) << 8 } else { 0 };
             has(&sets, byte, &mut signature);
+            signature.extend(switches.iter().map(|targets| u64::from(targets[usize::from(byte)])));
             let next = classes.samples.len();
             let class = *known.entry(signature).or_insert(next);
             if class == next {

@@ -12,6 +12,8 @@ mod classes;
 mod step;
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::analysis::Follow;
 use crate::bytes::ByteSet;
@@ -34,7 +36,14 @@ pub(crate) struct Token {
     follow: ByteSet,
     follow_end: bool,
     automaton: OnceLock<Option<Box<Automaton>>>,
+    /// Rises when the automaton cannot decide, falls when it can.
+    doubt: AtomicU32,
 }
+
+/// What one word that the automaton cannot decide adds to the doubt; one that it can takes 1 away.
+const UNDECIDED: u32 = 8;
+/// From here on the automaton is asked no more.
+const MAX_DOUBT: u32 = 8 * 1024;
 
 /// What an automaton says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,32 +68,99 @@ struct Automaton {
     /// number of the run of such bytes.
     idle: u16,
     runs: Vec<ByteRun>,
+    /// Where words end in any case, when they all end at such bytes.
+    walls: Option<Walls>,
     /// Longer words may have passed a limit that the automaton does not count.
     limit: usize,
 }
 
+/// Bytes that no word of a token has. A word that starts before the next of them ends there or not at all, so where
+/// one start leads to nothing, neither do the others up to there.
+#[derive(Debug)]
+pub(crate) struct Walls {
+    /// The bytes that are none.
+    between: ByteRun,
+    kinds: [Wall; 256],
+    edge: Wall,
+}
+
+/// What a byte means to the words before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wall {
+    /// A word can end there.
+    Ends,
+    /// None can.
+    Blocks,
+    /// The automaton does not say.
+    Unclear,
+}
+
+impl Walls {
+    /// The next wall from `pos` on.
+    #[inline]
+    pub(crate) fn next(&self, text: &[u8], pos: usize) -> (usize, Wall) {
+        let wall = self.between.end(text, pos);
+        (wall, text.get(wall).map_or(self.edge, |&byte| self.kinds[usize::from(byte)]))
+    }
+}
+
 impl Token {
     pub(crate) fn new(first: u32, end: u32, follow: Follow) -> Token {
-        Token { first, end, follow: follow.bytes, follow_end: follow.end, automaton: OnceLock::new() }
+        Token {
+            first,
+            end,
+            follow: follow.bytes,
+            follow_end: follow.end,
+            automaton: OnceLock::new(),
+            doubt: AtomicU32::new(0),
+        }
     }
 
     /// Decides whether the part matches at `pos`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decide(&self, program: &Program, text: &[u8], pos: usize) -> Verdict {
-        match self.automaton.get_or_init(|| build::automaton(program, self).map(Box::new)) {
-            Some(automaton) => automaton.run(text, pos),
-            None => Verdict::Unknown,
+        let doubt = self.doubt.load(Relaxed);
+        let Some(automaton) = self.automaton(program) else { return Verdict::Unknown };
+        if doubt >= MAX_DOUBT {
+            return Verdict::Unknown;
         }
+        let verdict = automaton.run(text, pos);
+        // Counts that get lost between threads do not matter.
+        if verdict == Verdict::Unknown {
+            self.doubt.store(doubt + UNDECIDED, Relaxed);
+        } else if doubt > 0 {
+            self.doubt.store(doubt - 1, Relaxed);
+        }
+        verdict
+    }
+
+    /// The walls between which the words are.
+    pub(crate) fn walls(&self, program: &Program) -> Option<&Walls> {
+        self.automaton(program).and_then(|automaton| automaton.walls.as_ref())
     }
 
     /// Whether an automaton decides it; for descriptions of a program.
     pub(crate) fn is_decided(&self, program: &Program) -> bool {
-        self.automaton.get_or_init(|| build::automaton(program, self).map(Box::new)).is_some()
+        self.automaton(program).is_some()
+    }
+
+    #[inline]
+    fn automaton(&self, program: &Program) -> Option<&Automaton> {
+        match self.automaton.get() {
+            Some(made) => made.as_deref(),
+            None => self.make(program),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make(&self, program: &Program) -> Option<&Automaton> {
+        self.automaton.get_or_init(|| build::automaton(program, self).map(Box::new)).as_deref()
     }
 }
 
 impl Automaton {
-    #[inline]
+    #[inline(always)]
     fn run(&self, text: &[u8], pos: usize) -> Verdict {
         let before = match pos.checked_sub(1).and_then(|at| text.get(at)) {
             Some(&byte) => self.classes[usize::from(byte)],
@@ -149,6 +225,7 @@ pub(crate) fn is_eligible(ops: &[Op]) -> bool {
                 | Op::Nop
         )
     };
-    let choice = |op: &Op| matches!(op, Op::Push(_) | Op::Fork { .. } | Op::Switch(_) | Op::CountFork { .. });
-    ops.len() <= build::MAX_OPS && ops.iter().all(known) && ops.iter().filter(|op| choice(op)).count() > 0
+    // One operation does as well by itself.
+    let works = |op: &Op| !matches!(op, Op::Nop | Op::Token(_) | Op::Byte(_) | Op::Literal { .. } | Op::Fail);
+    ops.len() <= build::MAX_OPS && ops.iter().all(known) && ops.iter().filter(|op| works(op)).count() > 1
 }

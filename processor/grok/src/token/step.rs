@@ -40,6 +40,9 @@ pub(super) struct Stepper<'p> {
     atomics: Vec<(u32, u32)>,
     /// Whether what an operation does next can depend on the byte before.
     looks_behind: Vec<bool>,
+    /// The last walk that came to each operation (without counts), by its number.
+    visits: Vec<u32>,
+    walks: u32,
     /// Words up to here pass no limit that is not counted.
     pub(super) limit: usize,
     work: u32,
@@ -83,7 +86,8 @@ impl<'p> Stepper<'p> {
                 _ => {}
             }
         }
-        let mut stepper = Stepper { program, token, atomics, looks_behind: Vec::new(), limit, work };
+        let visits = vec![0; (token.end - token.first) as usize + 1];
+        let mut stepper = Stepper { program, token, atomics, looks_behind: Vec::new(), visits, walks: 0, limit, work };
         stepper.looks_behind = stepper.find_looks_behind();
         Ok(stepper)
     }
@@ -164,6 +168,7 @@ impl<'p> Stepper<'p> {
     /// The places after `byte`, when `before` is the byte before it; `None` is the text's edge.
     pub(super) fn step(&mut self, from: &[Place], before: Option<u8>, byte: Option<u8>) -> Result<Outcome, Refused> {
         let groups = self.atomics.len();
+        self.walks += 1;
         let mut step = Step {
             before,
             byte,
@@ -208,7 +213,8 @@ impl<'p> Stepper<'p> {
     /// Two matches of one atomic group at a time are too much to follow.
     fn check_entered(&self, from: &[Place], step: &Step) -> Result<(), Refused> {
         for (group, &(start, end)) in self.atomics.iter().enumerate() {
-            let entered = step.seen.iter().any(|&(op, _)| op == start);
+            let counted = step.seen.iter().any(|&(op, _)| op == start);
+            let entered = counted || self.visits[(start - self.token.first) as usize] == self.walks;
             let was_inside = from.iter().any(|&(op, _)| start < op && op <= end);
             if entered && (step.cut[group] || (was_inside && step.inside[group])) {
                 return Err(Refused);
@@ -234,10 +240,9 @@ impl<'p> Stepper<'p> {
                     continue;
                 }
             };
-            if step.seen.contains(&place) {
+            if !self.is_new(place, step) {
                 continue;
             }
-            step.seen.push(place);
             if place.0 >= self.token.end {
                 step.accepted |= step.byte.map_or(self.token.follow_end, |byte| self.token.follow.contains(byte));
                 continue;
@@ -245,6 +250,19 @@ impl<'p> Stepper<'p> {
             self.visit(place, step, &mut open)?;
         }
         Ok(())
+    }
+
+    /// Whether this step comes to a place for the first time.
+    fn is_new(&mut self, place: Place, step: &mut Step) -> bool {
+        if place.1 == 0 {
+            let at = place.0.min(self.token.end) - self.token.first;
+            return std::mem::replace(&mut self.visits[at as usize], self.walks) != self.walks;
+        }
+        let new = !step.seen.contains(&place);
+        if new {
+            step.seen.push(place);
+        }
+        new
     }
 
     fn visit(&mut self, place: Place, step: &mut Step, open: &mut Vec<Walk>) -> Result<(), Refused> {
@@ -272,7 +290,9 @@ impl<'p> Stepper<'p> {
                     self.take(after, op, step);
                 }
             }
-            Op::Span { .. } | Op::Greedy { .. } | Op::Lazy { .. } => self.run(place, code, step, open)?,
+            Op::Span { .. } | Op::Run { .. } | Op::Maybe(_) | Op::Greedy { .. } | Op::Lazy { .. } => {
+                self.run(place, code, step, open)?
+            }
             Op::Assert(assert) => {
                 if self.holds(assert, step) {
                     open.push(Walk::Visit(after));
@@ -327,6 +347,19 @@ impl<'p> Stepper<'p> {
                 open.extend(ways.into_iter().filter(|(able, _)| *able).map(|(_, way)| way));
             }
             Op::RoundEnd { .. } if self.groups_around(op).next().is_some() => return Err(Refused),
+            Op::Fail => {}
+            Op::Jump(to) => open.push(Walk::Visit((to, rounds))),
+            Op::Fork { other, lazy, .. } => {
+                let (first, second) = if lazy { (other, op + 1) } else { (op + 1, other) };
+                open.extend([Walk::Visit((second, rounds)), Walk::Visit((first, rounds))]);
+            }
+            Op::Push(other) => open.extend([Walk::Visit((other, rounds)), Walk::Visit(after)]),
+            Op::Switch(table) => {
+                // The table knows which branches the byte can start.
+                let table = &self.program.switches[table as usize];
+                let target = step.byte.map_or(table.end, |byte| table.bytes[usize::from(byte)]);
+                open.push(Walk::Visit((table.targets[usize::from(target)], rounds)));
+            }
             _ => open.extend(self.exits(op).into_iter().rev().map(|to| Walk::Visit((to, rounds)))),
         }
         Ok(())
@@ -340,6 +373,8 @@ impl<'p> Stepper<'p> {
             Op::Span { set, min, max } | Op::Greedy { set, min, max, .. } | Op::Lazy { set, min, max, .. } => {
                 (set, min, max)
             }
+            Op::Run { set, min } => (set, min, NONE),
+            Op::Maybe(set) => (set, 0, 1),
             _ => return Err(Refused),
         };
         let counted = max != NONE && max <= MAX_COUNTED;
@@ -353,7 +388,7 @@ impl<'p> Stepper<'p> {
         let takes = may_take && self.takes(set, max == NONE && min <= 1, op, step);
         let next = (op, rounds + if counted { count + 1 } else { (count + 1).min(min) });
         let may_end = count >= min;
-        if may_end && !(takes && matches!(code, Op::Span { .. })) {
+        if may_end && !(takes && matches!(code, Op::Span { .. } | Op::Run { .. } | Op::Maybe(_))) {
             // The order of the ways matters only inside of an atomic group.
             if matches!(code, Op::Lazy { .. }) && self.groups_around(op).next().is_some() {
                 return Err(Refused);

@@ -88,6 +88,10 @@ impl<'a> Machine<'a> {
         Machine { program, text, search_start, scratch, call: NONE, furthest: None }
     }
 
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
     /// Matches at one place. The captures are in the registers then.
     pub(crate) fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt> {
         self.scratch.stack.clear();

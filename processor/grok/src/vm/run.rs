@@ -43,6 +43,15 @@ impl Machine<'_> {
                     meter.spent += (end.unwrap_or(pos) - pos) as u64 >> 4;
                     end
                 }
+                Op::Run { set, min } => run(&program.sets[set as usize], text, pos, min),
+                Op::Maybe(set) => Some(pos + usize::from(is_next(&program.sets[set as usize], text, pos))),
+                Op::SaveRun { set, min, register } => {
+                    let end = run(&program.sets[set as usize], text, pos, min);
+                    if let Some(end) = end {
+                        self.capture(register, pos, end);
+                    }
+                    end
+                }
                 Op::Fork { table, other, lazy } => {
                     let table = &program.forks[table as usize];
                     let side = match text.get(pos) {
@@ -97,6 +106,43 @@ impl Machine<'_> {
                         Verdict::Unknown => Some(pos),
                     }
                 }
+                Op::SaveToken { token, register } => {
+                    let token = &program.tokens[token as usize];
+                    match token.decide(program, text, pos) {
+                        Verdict::Ends(end) => {
+                            meter.spent += (end - pos) as u64 >> 4;
+                            self.capture(register, pos, end);
+                            pos = end;
+                            // Past the `Save` at its end.
+                            op = token.end + 1;
+                            continue;
+                        }
+                        Verdict::Fails => None,
+                        Verdict::Unknown => Some(pos),
+                    }
+                }
+                Op::SaveSpan { set, min, max, register } => {
+                    let end = check::run(&program.sets[set as usize], text, pos, min, max);
+                    if let Some(end) = end {
+                        meter.spent += (end - pos) as u64 >> 4;
+                        self.capture(register, pos, end);
+                    }
+                    end
+                }
+                Op::Lazy { set, min, max, next } => {
+                    let set = &program.sets[set as usize];
+                    let next = &program.nexts[next as usize];
+                    match lazy(set, next, text, pos, min, max) {
+                        Some((place, left)) => {
+                            meter.spent += (place - pos) as u64 >> 4;
+                            if left > 0 && place < text.len() {
+                                self.push(Frame::Lazy { op, pos: place as u32, left })?;
+                            }
+                            Some(place)
+                        }
+                        None => None,
+                    }
+                }
                 Op::Once(place) => {
                     let last = &mut self.scratch.onces[place as usize];
                     let new = *last != pos as u32;
@@ -138,7 +184,7 @@ impl Machine<'_> {
                     self.scratch.registers[1] = pos as u32;
                     return Ok(true);
                 }
-                other => match self.rare(other, op, pos, meter)? {
+                other => match self.rare(other, op, pos)? {
                     Step::To(pos) => Some(pos),
                     Step::Jump(target) => {
                         op = target;
@@ -168,24 +214,19 @@ impl Machine<'_> {
         }
     }
 
+    #[inline]
+    fn capture(&mut self, register: u32, start: usize, end: usize) {
+        if let Some([first, second]) = self.scratch.registers.get_mut(register as usize..register as usize + 2) {
+            (*first, *second) = (start as u32, end as u32);
+        }
+    }
+
     /// The operations that are less often on the path.
-    fn rare(&mut self, code: Op, op: u32, pos: usize, meter: &mut Meter) -> Result<Step, Halt> {
+    fn rare(&mut self, code: Op, op: u32, pos: usize) -> Result<Step, Halt> {
         let text = self.text;
         let program = self.program;
         let to = |place: Option<usize>| place.map_or(Step::Back, Step::To);
         Ok(match code {
-            Op::Lazy { set, min, max, next } => {
-                let set = &program.sets[set as usize];
-                let Some(least) = check::skip(set, text, pos, min) else { return Ok(Step::Back) };
-                let left = if max == NONE { NONE } else { max - min };
-                let next = &program.nexts[next as usize];
-                let Some((place, left)) = check::lazy(set, next, text, least, left) else {
-                    return Ok(Step::Back);
-                };
-                meter.spent += (place - pos) as u64 >> 4;
-                self.push_lazy(op, place, left);
-                Step::To(place)
-            }
             Op::SaveUndo(register) => {
                 self.set_register(register, pos as u32);
                 Step::To(pos)
@@ -322,4 +363,24 @@ fn greedy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u
         return Some((end, least));
     }
     Some((check::last_before(next, text, least, end)?, least))
+}
+
+/// The end of a lazy run and how many more characters it can take.
+#[inline]
+fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u32) -> Option<(usize, u32)> {
+    let least = check::skip(set, text, pos, min)?;
+    check::lazy(set, next, text, least, if max == NONE { NONE } else { max - min })
+}
+
+/// The end of a run of characters that need not be told apart.
+#[inline(always)]
+fn run(set: &SetTable, text: &[u8], pos: usize, min: u32) -> Option<usize> {
+    let end = set.run.as_ref()?.end(text, pos);
+    (min == 0 || end > pos).then_some(end)
+}
+
+/// Whether the next byte is of a set without characters past ASCII.
+#[inline]
+fn is_next(set: &SetTable, text: &[u8], pos: usize) -> bool {
+    text.get(pos).is_some_and(|&byte| set.bytes[usize::from(byte)])
 }

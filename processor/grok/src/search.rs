@@ -1,0 +1,247 @@
+//! Where in a text a match is looked for.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use memchr::memmem::Finder;
+
+use crate::analysis::{self, Follow};
+use crate::ast::{Assert, Node};
+use crate::budget::{Halt, Meter};
+use crate::program::{Op, Program};
+use crate::run::Stops;
+use crate::token::{Token, Verdict, Wall, Walls};
+use crate::vm::{Machine, Scratch};
+
+/// The most texts that are looked for one after the other.
+const MAX_NEEDED: usize = 16;
+
+/// Where a match can start and what its text must contain.
+#[derive(Debug)]
+pub(crate) struct Search {
+    starts: Starts,
+    first: [bool; 256],
+    find_first: Option<Stops>,
+    at_end: bool,
+    /// The texts that every match contains, one after the other.
+    needed: Vec<Needed>,
+    /// Whether to look for those before anything is tried; else after the first place has failed, since most places
+    /// fail at once and most lines match at the first.
+    asks_first: bool,
+    /// Whether the last text that did not match lacked what it needs: then the next is asked for it first.
+    misses: AtomicBool,
+    /// The token that every match starts with, when only what it matches decides how the match goes on.
+    token: Option<u32>,
+}
+
+#[derive(Debug)]
+enum Needed {
+    Byte(u8),
+    Text(Finder<'static>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Starts {
+    Anywhere,
+    /// Only where the text starts.
+    Text,
+    /// Only where the search starts.
+    Here,
+    /// Only where a line starts.
+    Line,
+}
+
+impl Search {
+    pub(crate) fn new(node: &Node, program: &Program) -> Search {
+        let is = |wanted: Assert| analysis::starts_with(node, &|node| matches!(node, Node::Assert(a) if *a == wanted));
+        let has_references = node.any(&|n| {
+            matches!(n, Node::Backref(..) | Node::Condition(..) | Node::Call(_) | Node::Keep)
+                || matches!(n, Node::Assert(Assert::SearchStart))
+        });
+        let everything = analysis::starts_with_everything(node);
+        let starts = if is(Assert::TextStart) {
+            Starts::Text
+        } else if is(Assert::SearchStart) || (!has_references && everything) {
+            Starts::Here
+        } else if is(Assert::LineStart) {
+            Starts::Line
+        } else {
+            Starts::Anywhere
+        };
+        let head = analysis::before(node, Follow { always: false, ..Follow::ALWAYS });
+        let mut needed = analysis::required_literals(node);
+        needed.truncate(MAX_NEEDED);
+        let needed = needed.into_iter().map(|text| match text[..] {
+            [byte] => Needed::Byte(byte),
+            _ => Needed::Text(Finder::new(&text).into_owned()),
+        });
+        let token = program.ops.iter().find_map(|op| match op {
+            Op::Save(_) | Op::Clear { .. } => None,
+            Op::Token(token) | Op::SaveToken { token, .. } => Some(Some(*token)),
+            _ => Some(None),
+        });
+        Search {
+            starts,
+            first: std::array::from_fn(|byte| head.bytes.contains(byte as u8)),
+            find_first: Stops::of(head.bytes.iter()).filter(|stops| *stops != Stops::Never),
+            at_end: head.end,
+            needed: needed.collect(),
+            asks_first: everything,
+            misses: AtomicBool::new(false),
+            token: token.flatten().filter(|_| !has_references && starts == Starts::Anywhere),
+        }
+    }
+
+    /// Whether the texts that a match needs are there from `from` on.
+    fn has_needed(&self, text: &[u8], from: usize) -> bool {
+        let mut rest = text.get(from..).unwrap_or_default();
+        for needed in &self.needed {
+            let end = match needed {
+                Needed::Byte(byte) => memchr::memchr(*byte, rest).map(|at| at + 1),
+                Needed::Text(finder) => finder.find(rest).map(|at| at + finder.needle().len()),
+            };
+            match end {
+                Some(end) => rest = &rest[end..],
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Searches from `start` on.
+    pub(crate) fn run(
+        &self,
+        program: &Program,
+        text: &[u8],
+        start: usize,
+        scratch: &mut Scratch,
+        meter: &mut Meter,
+    ) -> Result<bool, Halt> {
+        let misses = self.misses.load(Relaxed);
+        let asked = self.asks_first || misses;
+        if asked && !self.has_needed(text, start) {
+            return Ok(false);
+        }
+        let Some(place) = self.candidate(text, start, start) else { return Ok(false) };
+        let mut machine = Machine::new(program, text, start, scratch);
+        if machine.attempt(place, meter)? {
+            if misses {
+                self.misses.store(false, Relaxed);
+            }
+            return Ok(true);
+        }
+        if place >= text.len() {
+            return Ok(false);
+        }
+        if !asked && !self.has_needed(text, place + 1) {
+            self.misses.store(true, Relaxed);
+            return Ok(false);
+        }
+        let token = self.token.and_then(|token| program.tokens.get(token as usize));
+        match token.and_then(|token| Some((token, token.walls(program)?))) {
+            Some((token, walls)) => self.between_walls(&mut machine, program, (token, walls), place + 1, meter),
+            None => self.everywhere(&mut machine, start, place + 1, meter),
+        }
+    }
+
+    fn everywhere(
+        &self,
+        machine: &mut Machine<'_>,
+        start: usize,
+        from: usize,
+        meter: &mut Meter,
+    ) -> Result<bool, Halt> {
+        let text = machine.text();
+        let mut at = crate::utf8::boundary(text, from);
+        while let Some(place) = self.candidate(text, start, at) {
+            meter.step()?;
+            if machine.attempt(place, meter)? {
+                return Ok(true);
+            }
+            if place >= text.len() {
+                break;
+            }
+            at = place + crate::utf8::decode(text, place).1;
+        }
+        Ok(false)
+    }
+
+    /// Tries only places from which the first token matches, and of those between two walls only one.
+    fn between_walls(
+        &self,
+        machine: &mut Machine<'_>,
+        program: &Program,
+        (token, walls): (&Token, &Walls),
+        from: usize,
+        meter: &mut Meter,
+    ) -> Result<bool, Halt> {
+        let text = machine.text();
+        let mut at = crate::utf8::boundary(text, from);
+        while let Some(place) = self.candidate(text, 0, at) {
+            meter.step()?;
+            let (wall, kind) = walls.next(text, place);
+            let after_wall =
+                |wall: usize| if wall < text.len() { wall + crate::utf8::decode(text, wall).1 } else { wall };
+            if kind == Wall::Blocks && wall < text.len() {
+                at = after_wall(wall);
+                continue;
+            }
+            if kind == Wall::Blocks {
+                return Ok(false);
+            }
+            let verdict = token.decide(program, text, place);
+            if verdict != Verdict::Fails && machine.attempt(place, meter)? {
+                return Ok(true);
+            }
+            if place >= text.len() {
+                break;
+            }
+            at = match verdict {
+                Verdict::Ends(end) if end == wall && kind == Wall::Ends => {
+                    if wall >= text.len() {
+                        return Ok(false);
+                    }
+                    after_wall(wall)
+                }
+                _ => place + crate::utf8::decode(text, place).1,
+            };
+        }
+        Ok(false)
+    }
+
+    /// The next place from `at` on where a match may start.
+    #[inline]
+    fn candidate(&self, text: &[u8], start: usize, at: usize) -> Option<usize> {
+        let mut at = at;
+        match self.starts {
+            Starts::Text => return (at == 0).then_some(0),
+            Starts::Here => return (at == start).then_some(at),
+            Starts::Line if at > 0 && text[at - 1] != b'\n' => {
+                at += memchr::memchr(b'\n', &text[at..])? + 1;
+            }
+            Starts::Line | Starts::Anywhere => {}
+        }
+        if self.starts == Starts::Line {
+            return Some(at);
+        }
+        let found = match self.find_first {
+            Some(find) => find.first(&text[at..]),
+            None => text[at..].iter().position(|&byte| self.first[usize::from(byte)]),
+        };
+        match found {
+            Some(found) => Some(at + found),
+            None => self.at_end.then_some(text.len()),
+        }
+    }
+}
+
+/// How unlikely a text is to be met by chance: long ones are, and signs more than letters.
+pub(crate) fn rarity(text: &[u8]) -> usize {
+    text.iter()
+        .map(|byte| match byte {
+            b' ' | b'e' | b'0' | b'1' => 1,
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'/' => 2,
+            _ => 3,
+        })
+        .sum()
+}
