@@ -19,9 +19,13 @@ fn fields(patterns: &PatternSet, pattern: &str, text: &str) -> Vec<(String, Stri
 fn every_standard_pattern_compiles() {
     for set in [PatternSet::legacy(), PatternSet::ecs_v1()] {
         for name in set.names() {
-            if let Err(error) = Grok::compile(&set, &format!("%{{{name}}}"), &GrokOptions::default()) {
-                panic!("{name}: {error}");
-            }
+            let grok = match Grok::compile(&set, &format!("%{{{name}}}"), &GrokOptions::default()) {
+                Ok(grok) => grok,
+                Err(error) => panic!("{name}: {error}"),
+            };
+            // The program is made when it first runs.
+            let found = grok.regex().is_match(b"x", &mut Scratch::default(), Budget::UNLIMITED);
+            assert!(found.is_ok(), "{name} has a program");
         }
     }
 }
