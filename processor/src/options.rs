@@ -380,7 +380,8 @@ impl<'a> Options<'a> {
 
     /// The tags of a failure: those given, which may be none, else `default`.
     pub fn tags(&mut self, option: &'static str, default: &str) -> Vec<String> {
-        if self.is_set(option) { self.strings(option) } else { vec![default.into()] }
+        let given = self.strings(option);
+        if self.is_set(option) { given } else { vec![default.into()] }
     }
 
     /// A hash in the order in which Logstash iterates it; also from a flat list of keys and values, in its own order.

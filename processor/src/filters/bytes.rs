@@ -32,11 +32,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
         _ => 1024.0,
     };
     let separator = if options.one_of("decimal_separator", &[".", ","], ".") == "," { ',' } else { '.' };
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_bytesparsefailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_bytesparsefailure");
     options.finish()?;
     let pattern = Regex::new(PATTERN, RegexOptions::default()).map_err(|_| Invalid)?;
     Ok(Box::new(Bytes { source, target: target.ok_or(Invalid)?, factor, separator, tags, pattern: Box::new(pattern) }))

@@ -27,11 +27,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
     let target = options.field("target").unwrap_or_else(|| FieldPath::field("@timestamp"));
     let zone = ZoneOf::read(&mut options, build);
     let locale = locale(&mut options);
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_dateparsefailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_dateparsefailure");
     options.finish()?;
     Ok(Box::new(Date { source: source.ok_or(Invalid)?, formats, target, zone, locale, tags }))
 }

@@ -24,8 +24,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
         options.path("fields", name);
     }
     let fields = options.is_set("fields").then_some(given);
-    let tags =
-        if options.is_set("tag_on_failure") { options.strings("tag_on_failure") } else { vec!["_de_dot_error".into()] };
+    let tags = options.tags("tag_on_failure", "_de_dot_error");
     options.finish()?;
     let separator = if nested { "][".to_string() } else { separator };
     Ok(Box::new(DeDot { separator, recursive, fields, tags }))

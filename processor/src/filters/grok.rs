@@ -44,11 +44,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
     let break_on_match = options.boolean("break_on_match", true);
     let keep_empty = options.boolean("keep_empty_captures", false);
     let overwrite = options.fields("overwrite");
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_grokparsefailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_grokparsefailure");
     let timeout_tag = options.string("tag_on_timeout").unwrap_or_else(|| "_groktimeout".into());
     let millis = options.integer("timeout_millis").unwrap_or(30_000);
     options.one_of("timeout_scope", &["pattern", "event"], "pattern");

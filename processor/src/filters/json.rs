@@ -20,11 +20,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
     let source = options.field("source");
     let target = options.field("target");
     let skip_invalid = options.boolean("skip_on_invalid_json", false);
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_jsonparsefailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_jsonparsefailure");
     // ECS changes no names here; Logstash only logs a hint about `target`.
     options.ecs();
     options.finish()?;

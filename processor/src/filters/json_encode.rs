@@ -16,11 +16,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
     options.require("source");
     let source = options.field("source");
     let target = options.field("target").or_else(|| source.clone());
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_jsongeneratefailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_jsongeneratefailure");
     options.finish()?;
     Ok(Box::new(JsonEncode { source: source.ok_or(Invalid)?, target: target.ok_or(Invalid)?, tags }))
 }

@@ -21,6 +21,8 @@ mod extractnumbers;
 mod fingerprint;
 mod geoip;
 pub(crate) mod grok;
+#[cfg(test)]
+mod hostile;
 mod i18n;
 mod json;
 mod json_encode;

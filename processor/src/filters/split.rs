@@ -14,6 +14,10 @@ pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
 };
 
 const FAILURE: &str = "_split_type_failure";
+const TOO_MANY: &str = "_split_too_many";
+
+/// What has more parts stays whole: each becomes a copy of the event.
+const LIMIT: usize = 100_000;
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
     let terminator = options.string("terminator").unwrap_or_else(|| "\n".into());
@@ -32,6 +36,7 @@ struct Split {
 impl Filter for Split {
     fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
         match event.get(&self.field) {
+            Some(Value::Array(values)) if values.len() > LIMIT => context.failed(event, &[TOO_MANY]),
             Some(Value::Array(values)) => {
                 // Without a target the list itself makes room, and is not copied into every part.
                 let values = match self.target {
@@ -46,7 +51,9 @@ impl Filter for Split {
             Some(Value::String(text)) => {
                 let text = text.clone();
                 let parts = strings::split_all(&text, &self.terminator);
-                if parts.len() != 1 {
+                if parts.len() > LIMIT {
+                    context.failed(event, &[TOO_MANY]);
+                } else if parts.len() != 1 {
                     let full = parts.into_iter().filter(|part| !part.is_empty());
                     let slices = full.map(|part| Value::String(text.slice_ref(part)));
                     self.part(event, slices, context);
@@ -76,7 +83,8 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
-    use crate::filters::testing::check;
+    use super::*;
+    use crate::filters::testing::{check, run};
 
     #[test]
     fn texts_are_cut_and_lists_taken_apart() {
@@ -92,6 +100,14 @@ mod tests {
             ("split { field => \"n\" }", r#"{"n":7}"#, &[r#"{"n":7,"tags":["_split_type_failure"]}"#]),
         ] {
             check(config, event, expected);
+        }
+    }
+
+    #[test]
+    fn what_has_too_many_parts_stays_whole() {
+        for message in [format!("\"{}\"", "a\\n".repeat(LIMIT + 1)), format!("[{}1]", "1,".repeat(LIMIT))] {
+            let got = run("split { }", &[&format!("{{\"message\":{message}}}")]);
+            assert!(got.len() == 1 && got[0].contains(TOO_MANY));
         }
     }
 

@@ -15,15 +15,10 @@ pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
     options.require("length_bytes");
     let length = options.number("length_bytes").unwrap_or_default();
-    let fields = options.is_set("fields").then(|| {
-        let names = options.strings("fields");
-        let paths = names.iter().filter_map(|name| Some((options.path("fields", name)?, name.contains('['))));
-        paths.collect()
-    });
-    if !options.is_set("fields") {
-        // Known all the same.
-        options.raw("fields");
-    }
+    let names = options.strings("fields");
+    let fields = names.iter().filter_map(|name| Some((options.path("fields", name)?, name.contains('['))));
+    let fields = fields.collect();
+    let fields = options.is_set("fields").then_some(fields);
     options.finish()?;
     let length = (length >= 0.0).then_some(length as usize);
     Ok(Box::new(Truncate { fields, length }))

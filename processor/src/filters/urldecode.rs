@@ -19,11 +19,7 @@ pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
     let field = options.field("field").unwrap_or_else(|| FieldPath::field("message"));
     let all_fields = options.boolean("all_fields", false);
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_urldecodefailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_urldecodefailure");
     let charset = charset(&mut options);
     options.finish()?;
     Ok(Box::new(UrlDecode { field: (!all_fields).then_some(field), charset, tags }))

@@ -2,6 +2,9 @@
 
 use tailrace_common::Str;
 
+/// A row has at most so many values.
+const VALUES_LIMIT: usize = 100_000;
+
 /// What separates and quotes values.
 pub(super) struct Dialect {
     separator: String,
@@ -42,6 +45,9 @@ impl Dialect {
             let (value, end) = self.value(text, at)?;
             let rest = &text[end..];
             if rest.starts_with(&self.separator) {
+                if row.len() == VALUES_LIMIT {
+                    return Err(Malformed);
+                }
                 row.push(value);
                 at = end + self.separator.len();
                 continue;
@@ -173,6 +179,7 @@ mod tests {
             let first_line_fine = text == "a\rb\nc,\"d\r\"x";
             assert_eq!(row([",", "\""], text).is_err(), !first_line_fine, "{text:?}");
         }
+        assert_eq!(row([",", "\""], &",".repeat(VALUES_LIMIT + 1)), Err(Malformed));
         assert_eq!(row(["", "\""], "a"), Err(Malformed));
         assert_eq!(row([",", "''"], "a"), Err(Malformed));
     }

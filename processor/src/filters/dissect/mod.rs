@@ -44,11 +44,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
             conversions.push(Conversion { field, name, to_float });
         }
     }
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        vec!["_dissectfailure".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_dissectfailure");
     options.finish()?;
     Ok(Box::new(Dissect { mappings, conversions, tags }))
 }

@@ -25,6 +25,9 @@ pub(in crate::filters) const DEFINITION: FilterDefinition = FilterDefinition {
 /// Values are searched for keys and values of their own so many levels deep.
 const DEPTH_LIMIT: usize = 64;
 
+/// A text has at most so many keys.
+const KEYS_LIMIT: usize = 100_000;
+
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
     let source = options.field("source").unwrap_or_else(|| FieldPath::field("message"));
     let target = options.field("target");
@@ -42,12 +45,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
         recursive: options.boolean("recursive", false),
     };
     let tag_on_timeout = options.string("tag_on_timeout").unwrap_or_else(|| "_kv_filter_timeout".into());
-    let tags = if options.is_set("tag_on_failure") {
-        options.strings("tag_on_failure")
-    } else {
-        options.raw("tag_on_failure");
-        vec!["_kv_filter_error".into()]
-    };
+    let tags = options.tags("tag_on_failure", "_kv_filter_error");
     // ECS changes no names here; Logstash only logs a hint about `target`.
     options.ecs();
     options.finish()?;
@@ -97,7 +95,7 @@ struct Flags {
 /// Why a text could not be taken apart.
 enum Failed {
     TimedOut,
-    /// A template or a key is malformed, or values lie too deep in one another.
+    /// A template or a key is malformed, values lie too deep in one another, or there are too many keys.
     Malformed,
 }
 
@@ -213,7 +211,7 @@ impl Kv {
             if self.flags.recursive {
                 nested.push((key, value));
             } else {
-                self.add(key, &value, None, found);
+                self.add(key, value, None, found)?;
             }
             Ok(())
         })?;
@@ -221,34 +219,37 @@ impl Kv {
             let mut inner = Found::default();
             self.search(&value, filled, &mut inner, scratch, depth + 1)?;
             let inner = (!inner.pairs.is_empty()).then_some(inner.pairs);
-            self.add(key, &value, inner, found);
+            self.add(key, value, inner, found)?;
         }
         Ok(())
     }
 
     /// Takes a value, or the pairs found in it; a key that is there already collects its values in a list.
-    fn add(&self, key: Str, text: &Str, inner: Option<Object>, found: &mut Found) {
+    fn add(&self, key: Str, text: Str, inner: Option<Object>, found: &mut Found) -> Result<(), Failed> {
         if !self.flags.duplicates {
             let stands = match found.pairs.get(&key) {
                 None => false,
                 // Ruby looks for the one in the other.
                 Some(Value::String(held)) => held.contains(text.as_str()),
-                Some(Value::Object(held)) => held.contains(text),
+                Some(Value::Object(held)) => held.contains(&text),
                 Some(_) => found.seen.contains(&(key.clone(), text.clone())),
             };
             if stands {
-                return;
+                return Ok(());
             }
             if inner.is_none() {
                 found.seen.insert((key.clone(), text.clone()));
             }
         }
-        let value = inner.map_or_else(|| Value::String(text.clone()), Value::Object);
+        let value = inner.map_or_else(|| Value::String(text), Value::Object);
+        let full = found.pairs.len() == KEYS_LIMIT;
         match found.pairs.get_mut(&key) {
+            None if full => return Err(Failed::Malformed),
             None => drop(found.pairs.insert(key, value)),
             Some(Value::Array(values)) => values.push(value),
             Some(held) => *held = Value::Array(vec![std::mem::take(held), value]),
         }
+        Ok(())
     }
 
     fn store(&self, pairs: Object, event: &mut Event) -> Result<(), Failed> {
@@ -311,6 +312,13 @@ mod tests {
         let deep = "a=".repeat(10_000);
         let got = run(config, &[&format!("{{\"message\":\"{deep}\"}}")]).concat();
         assert!(got.contains("_kv_filter_error"), "{}", &got[..100]);
+    }
+
+    #[test]
+    fn keys_are_bounded() {
+        let many: String = (0..=super::KEYS_LIMIT).map(|at| format!("k{at}=1 ")).collect();
+        let got = run("kv { target => \"t\" }", &[&format!("{{\"message\":\"{many}\"}}")]).concat();
+        assert!(got.contains("_kv_filter_error") && !got.contains("\"k1\""));
     }
 
     #[test]
