@@ -9,7 +9,7 @@ use tailrace_processor::lang::{ParseOptions, parse};
 use tailrace_processor::options::Ecs;
 use tailrace_processor::plan::compile::compile_filters;
 use tailrace_processor::plan::run::Worker;
-use tailrace_processor::plugin::BuildContext;
+use tailrace_processor::plugin::{BuildContext, Shared};
 
 /// Runs filters over an event with this message; nothing when they do not compile.
 pub fn run_filters(filters: &str, message: &str) {
@@ -21,6 +21,7 @@ pub fn run_filters(filters: &str, message: &str) {
         timezone: "UTC".to_owned(),
         expand: &|text| Ok(text.to_owned()),
         directory: PathBuf::from("."),
+        shared: Shared::default(),
     };
     if !diagnostics.is_empty() {
         return;

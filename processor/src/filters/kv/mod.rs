@@ -25,6 +25,9 @@ pub(in crate::filters) const DEFINITION: FilterDefinition = FilterDefinition {
 /// Values are searched for keys and values of their own so many levels deep.
 const DEPTH_LIMIT: usize = 64;
 
+/// Room for so many keys is made at once.
+const USUAL_KEYS: usize = 16;
+
 /// A text has at most so many keys.
 const KEYS_LIMIT: usize = 100_000;
 
@@ -242,6 +245,10 @@ impl Kv {
             }
         }
         let value = inner.map_or_else(|| Value::String(text), Value::Object);
+        if found.pairs.is_empty() {
+            // One allocation for what texts usually hold.
+            found.pairs = Object::with_capacity(USUAL_KEYS);
+        }
         let full = found.pairs.len() == KEYS_LIMIT;
         match found.pairs.get_mut(&key) {
             None if full => return Err(Failed::Malformed),
