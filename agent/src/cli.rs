@@ -16,6 +16,7 @@ use crate::config::{self, Config, ConfigError, Overrides};
 use crate::monitor::http::Address;
 use crate::monitor::{self, MetricsLog, SOCKET};
 use crate::output::probe;
+use crate::registry::RegistryArgs;
 use crate::run::Running;
 
 /// Tail logs and send them on, as filebeat.yml says.
@@ -100,6 +101,8 @@ enum Command {
     Keystore(keystore::Keystore),
     /// Print the version.
     Version,
+    /// Show, export or forget how far files are delivered.
+    Registry(RegistryArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -158,6 +161,10 @@ impl AgentArgs {
             }
             Some(Command::Test(Test::Output)) => {
                 Ok(if probe::output(&config.output) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+            Some(Command::Registry(registry)) => {
+                registry.run(&config.data)?;
+                Ok(ExitCode::SUCCESS)
             }
             Some(Command::Export(Export::Config)) => {
                 println!("{config:#?}");

@@ -1,6 +1,7 @@
 //! Lines become entries: container formats, multiline, ndjson, syslog, filters. No IO, no clock of its own.
 
 mod chain;
+pub mod codepage;
 mod container;
 pub mod cri;
 pub mod docker;

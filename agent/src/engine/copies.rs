@@ -145,7 +145,13 @@ impl Reader {
             }
         }
         for id in self.files.ids() {
-            if self.files.get(id).is_some_and(|file| file.head.len == 0 && file.source.is_some()) {
+            if self.files.get(id).is_none_or(|file| file.input != input || !related(&file.meta.path)) {
+                continue;
+            }
+            if self.was_truncated(id) {
+                // What it holds now may be what is in the gzip file.
+                self.rewritten(id);
+            } else if self.files.get(id).is_some_and(|file| file.head.len == 0 && file.source.is_some()) {
                 self.look_at_size(id);
             }
         }
@@ -221,6 +227,10 @@ impl Reader {
         });
         let originals: Vec<Id> = originals.collect();
         for original in &originals {
+            if self.files.get(*original).is_some_and(|file| !file.is_reachable()) {
+                // It was renamed as well, and that was not seen yet.
+                self.recheck(*original);
+            }
             if self.was_truncated(*original) {
                 self.rewritten(*original);
             }

@@ -1,11 +1,13 @@
 //! Finds files and tells which of them are known: by inode and time of birth, by content, by the registry.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
+use tailrace_common::Timestamp;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::files::{Id, Overlap, Tracked};
@@ -14,7 +16,7 @@ use crate::decode::Pattern;
 use crate::discover::glob::Found;
 use crate::discover::{Stat, WatchId};
 use crate::pipeline::{FileKey, FileMeta, Position, RangeSet};
-use crate::registry::{FileState, Head, TAIL_LENGTH};
+use crate::registry::{Change, FileState, Head, TAIL_LENGTH};
 use crate::tail::settings::{Compression, FileIdentity, IgnoreInactive, ScanSort};
 use crate::tail::source::{Source, is_gzip};
 
@@ -60,11 +62,34 @@ impl Reader {
         if first {
             self.find_unmatched();
         }
+        self.forget_inactive();
         let factor = if self.watcher.polls() { 1 } else { WATCHED_FACTOR };
         self.next_scan = self.clock.now() + interval * factor;
         if self.next_save.is_none() {
             self.next_save = Some(self.clock.now() + self.options.registry_flush);
         }
+    }
+
+    /// `clean_inactive`: states of files that are not there and did not change for so long.
+    fn forget_inactive(&mut self) {
+        let now = Timestamp::now().secs;
+        let limits = self.inputs.iter().filter_map(|input| Some((input.scope.clone(), input.settings.clean_inactive?)));
+        let limits: HashMap<String, Duration> = limits.collect();
+        if limits.is_empty() {
+            return;
+        }
+        let mut forgotten = Vec::new();
+        for states in self.unmatched.values_mut() {
+            states.retain(|state| {
+                let limit = limits.get(&state.scope).and_then(|limit| i64::try_from(limit.as_secs()).ok());
+                let keep = limit.is_none_or(|limit| state.updated.saturating_add(limit) >= now);
+                if !keep {
+                    forgotten.push(Change::Forget(state.key));
+                }
+                keep
+            });
+        }
+        self.registry.write(forgotten);
     }
 
     /// A path that an input's globs match.
@@ -110,7 +135,7 @@ impl Reader {
         file.visited = scans;
         let touched = file.settings.resend_on_touch && file.at_end && stat.modified > file.modified;
         let moved = file.meta.path != path;
-        let changed = !file.gzip && (stat.size != file.size || file.offset > stat.size);
+        let changed = !file.gzip && (stat.size != file.size || stat.modified != file.modified);
         if touched && stat.size == file.offset {
             // Read it all again, as a new generation.
             file.modified = stat.modified;
@@ -191,11 +216,19 @@ impl Reader {
             self.queue(before);
         }
         let before = self.files.take_left(input, path);
-        let id = match self.take_state(input, path, stat, gzip) {
+        let state = self.take_state(input, path, stat, gzip);
+        // A truncated file may have gone on in it meanwhile.
+        if let Some(known) = self.files.with_inode(input, stat) {
+            return known;
+        }
+        let id = match state {
             Some(state) => self.resume(input, path, stat, gzip, state),
             None => {
                 // Earlier generations may live on in copies.
-                let taken = |generation: &u32| self.known_keys.contains(&self.new_key(input, stat, *generation));
+                let taken = |generation: &u32| {
+                    let key = self.new_key(input, stat, *generation);
+                    self.known_keys.contains(&key) || self.files.with_key(key).is_some()
+                };
                 let generation = (0..u32::MAX).find(|generation| !taken(generation)).unwrap_or(0);
                 let id = self.track(input, path, stat, gzip, generation);
                 self.begin(id, stat);
@@ -275,6 +308,7 @@ impl Reader {
             birth: stat.birth,
             generation,
             gzip,
+            big_endian: false,
             source: None,
             offset: 0,
             size: if gzip { 0 } else { stat.size },
@@ -500,7 +534,7 @@ impl Reader {
                 Some(source) => Stat::of_file(source.file()),
                 None => Stat::of(&file.meta.path),
             };
-            if stat.is_ok_and(|stat| stat.size != file.size || stat.links == 0) {
+            if stat.is_ok_and(|stat| stat.size != file.size || stat.modified != file.modified || stat.links == 0) {
                 self.queue(id);
             }
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::decode::Decoder;
+use crate::decode::{Decoder, TextEncoding};
 use crate::discover::{Stat, WatchId};
 use crate::pipeline::{FileKey, FileMeta, Position, RangeSet};
 use crate::registry::{FileState, HEAD_LENGTH, Head, TAIL_LENGTH, Tail};
@@ -54,6 +54,8 @@ pub(super) struct Tracked {
     /// How many generations the inode had before this one.
     pub(super) generation: u32,
     pub(super) gzip: bool,
+    /// Its byte order mark says that it is UTF-16 with the big end first.
+    pub(super) big_endian: bool,
     pub(super) source: Option<Source>,
     /// Up to here it is read.
     pub(super) offset: u64,
@@ -109,6 +111,15 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
+    /// Looks at the byte order mark, where the encoding is `utf-16-bom`.
+    pub(super) fn look_at_byte_order(&mut self) {
+        if self.settings.encoding == TextEncoding::Utf16Bom
+            && let Some(source) = &mut self.source
+        {
+            self.big_endian = source.head(2).is_ok_and(|mark| mark == [0xFE, 0xFF]);
+        }
+    }
+
     /// The path at which it was found.
     pub(super) fn origin(&self) -> &Path {
         self.origin.as_deref().unwrap_or(&self.meta.path)

@@ -32,7 +32,8 @@ const ROUND: usize = 64;
 pub(super) struct Input {
     pub(super) settings: Arc<InputSettings>,
     pub(super) globs: Vec<Glob>,
-    pub(super) lines: LineFormat,
+    /// How the lines of files end; the second for those whose byte order mark says big endian.
+    lines: [LineFormat; 2],
     /// What its files are called by in the registry.
     pub(super) scope: String,
     /// Whether it was scanned before: files found later are new ones.
@@ -49,11 +50,18 @@ impl Input {
         };
         Input {
             globs: paths.iter().map(|path| Glob::new(path, settings.recursive_glob)).collect(),
-            lines: LineFormat::new(settings.encoding, settings.line_terminator),
+            lines: [false, true].map(|big| LineFormat::new(settings.encoding, settings.line_terminator, big)),
             scope: format!("{}{stream}", settings.id),
             scanned: false,
             settings,
         }
+    }
+}
+
+impl Input {
+    /// How the lines of a file end.
+    pub(super) fn lines(&self, big_endian: bool) -> &LineFormat {
+        &self.lines[usize::from(big_endian)]
     }
 }
 

@@ -18,6 +18,9 @@ const FRAME: usize = 64 << 10;
 /// A line without an end is looked at again only from its known part on, once it is longer than this.
 const LONG: usize = 64 << 10;
 
+/// How long a busy file keeps its handle while others wait for theirs (`harvester_limit`).
+const TURN: Duration = Duration::from_secs(1);
+
 /// What reading a stretch came to.
 enum Stretch {
     /// There is more.
@@ -144,6 +147,7 @@ impl Reader {
         match stat {
             Ok(stat) if stat.is_file && file.is_stat(&stat) => {
                 file.source = Some(source);
+                file.look_at_byte_order();
                 if !file.gzip && file.follows() {
                     file.size = file.size.max(stat.size);
                 }
@@ -170,16 +174,20 @@ impl Reader {
         open < limit || self.close_one(Some(input))
     }
 
-    /// Closes the file that was read to its end longest ago.
+    /// Closes the file that was read to its end longest ago; if all are busy, the one that had the longest turn.
     fn close_one(&mut self, input: Option<usize>) -> bool {
-        let idle = self.files.iter().filter(|(_, file)| {
-            file.source.is_some() && file.at_end && !file.deleted && input.is_none_or(|input| file.input == input)
+        let turn_over = self.clock.now().checked_sub(TURN);
+        let closable = self.files.iter().filter(|(_, file)| {
+            let may_close = file.at_end || turn_over.is_some_and(|since| file.opened <= since);
+            file.source.is_some() && may_close && !file.deleted && input.is_none_or(|input| file.input == input)
         });
-        let oldest = idle.min_by_key(|(_, file)| file.active).map(|(id, _)| id);
-        if let Some(id) = oldest {
+        let chosen =
+            closable.min_by_key(|(_, file)| (!file.at_end, if file.at_end { file.active } else { file.opened }));
+        let chosen = chosen.map(|(id, _)| id);
+        if let Some(id) = chosen {
             self.close(id);
         }
-        oldest.is_some()
+        chosen.is_some()
     }
 
     pub(super) fn close(&mut self, id: Id) {
@@ -282,7 +290,7 @@ impl Reader {
     /// Looks for the end of a long line without keeping it.
     fn search_line_end(&mut self, id: Id) -> io::Result<Stretch> {
         let Some(file) = self.files.get_mut(id) else { return Ok(Stretch::End) };
-        let format = &self.inputs[file.input].lines;
+        let format = self.inputs[file.input].lines(file.big_endian);
         // A terminator may have been cut in two; characters are counted from the line's start.
         let back = (format.terminator_len() as u64 - 1).next_multiple_of(4).min(file.scanned - file.offset);
         let from = file.offset + (file.scanned - back - file.offset) / 4 * 4;
@@ -348,7 +356,7 @@ impl Reader {
         let Some(file) = self.files.get_mut(id) else { return };
         let mut ends = std::mem::take(&mut self.ends);
         ends.clear();
-        self.inputs[file.input].lines.ends(&text[overlap..], &mut ends);
+        self.inputs[file.input].lines(file.big_endian).ends(&text[overlap..], &mut ends);
         if let Some(last) = ends.last() {
             let base = file.offset;
             let used = overlap + *last as usize;
@@ -378,7 +386,7 @@ impl Reader {
     pub(super) fn emit(&mut self, id: Id, mut text: Text, lines: &[(usize, usize, u64, u64, Flags)]) {
         let now = Now { wall: Timestamp::now(), tick: self.clock.now() };
         let Some(file) = self.files.get_mut(id) else { return };
-        let format = &self.inputs[file.input].lines;
+        let format = self.inputs[file.input].lines(file.big_endian);
         let mut decoder = match file.decoder.take() {
             Some(decoder) => decoder,
             None => Box::new(Decoder::new(file.settings.clone())),

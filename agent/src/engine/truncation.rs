@@ -87,6 +87,7 @@ impl Reader {
             birth: stat.birth,
             size: if gzip { 0 } else { stat.size },
             gzip,
+            big_endian: file.big_endian,
             rotated: true,
             deleted: false,
             copy_of: None,

@@ -17,8 +17,8 @@ pub struct LineFormat {
 }
 
 impl LineFormat {
-    /// Compiles it.
-    pub fn new(encoding: TextEncoding, terminator: LineTerminator) -> LineFormat {
+    /// Compiles it. `big_endian` says what the file's byte order mark says, where the encoding leaves it to that.
+    pub fn new(encoding: TextEncoding, terminator: LineTerminator, big_endian: bool) -> LineFormat {
         let text = match terminator {
             LineTerminator::Auto | LineTerminator::LineFeed => "\n",
             LineTerminator::VerticalTab => "\u{b}",
@@ -30,6 +30,7 @@ impl LineFormat {
             LineTerminator::ParagraphSeparator => "\u{2029}",
             LineTerminator::Null => "\0",
         };
+        let encoding = encoding.resolved(big_endian);
         let (bytes, unit) = encoding.encode(text);
         LineFormat { encoding, terminator, bytes, unit }
     }
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     fn lines(encoding: &str, terminator: LineTerminator, bytes: &[u8]) -> Vec<String> {
-        let format = LineFormat::new(TextEncoding::named(encoding).unwrap(), terminator);
+        let format = LineFormat::new(TextEncoding::named(encoding).unwrap(), terminator, false);
         let mut ends = Vec::new();
         format.ends(bytes, &mut ends);
         let mut text = bytes.to_vec();
