@@ -50,7 +50,8 @@ impl Input {
         };
         Input {
             globs: paths.iter().map(|path| Glob::new(path, settings.recursive_glob)).collect(),
-            lines: [false, true].map(|big| LineFormat::new(settings.encoding, settings.line_terminator, big)),
+            lines: [false, true]
+                .map(|big| LineFormat::for_byte_order(settings.encoding, settings.line_terminator, big)),
             scope: format!("{}{stream}", settings.id),
             scanned: false,
             settings,

@@ -17,8 +17,13 @@ pub struct LineFormat {
 }
 
 impl LineFormat {
-    /// Compiles it. `big_endian` says what the file's byte order mark says, where the encoding leaves it to that.
-    pub fn new(encoding: TextEncoding, terminator: LineTerminator, big_endian: bool) -> LineFormat {
+    /// Compiles it.
+    pub fn new(encoding: TextEncoding, terminator: LineTerminator) -> LineFormat {
+        LineFormat::for_byte_order(encoding, terminator, false)
+    }
+
+    /// As [`LineFormat::new`], for a file whose byte order mark says big endian or not: `utf-16-bom` leaves it to that.
+    pub fn for_byte_order(encoding: TextEncoding, terminator: LineTerminator, big_endian: bool) -> LineFormat {
         let text = match terminator {
             LineTerminator::Auto | LineTerminator::LineFeed => "\n",
             LineTerminator::VerticalTab => "\u{b}",
@@ -95,7 +100,7 @@ mod tests {
     use super::*;
 
     fn lines(encoding: &str, terminator: LineTerminator, bytes: &[u8]) -> Vec<String> {
-        let format = LineFormat::new(TextEncoding::named(encoding).unwrap(), terminator, false);
+        let format = LineFormat::new(TextEncoding::named(encoding).unwrap(), terminator);
         let mut ends = Vec::new();
         format.ends(bytes, &mut ends);
         let mut text = bytes.to_vec();
