@@ -101,6 +101,20 @@ impl Grok {
         &self.fields
     }
 
+    /// Whether a text matches. Until the next match with `scratch`, [`Grok::span`] has the places of the fields.
+    ///
+    /// # Errors
+    /// The match took longer than its budget.
+    pub fn find(&self, text: &[u8], scratch: &mut Scratch, budget: Budget) -> Result<bool, OutOfBudget> {
+        self.regex.search_registers(text, 0, scratch, budget)
+    }
+
+    /// Where the last match of this pattern with `scratch` has the field, by its place in [`Grok::fields`]; `None`
+    /// where its group took no part.
+    pub fn span(&self, field: usize, scratch: &Scratch) -> Option<(usize, usize)> {
+        scratch.span(*self.groups.get(field)?)
+    }
+
     /// Matches a text. `captures` gets the span of every field, `None` where its group took no
     /// part; it is left empty when the text does not match.
     ///

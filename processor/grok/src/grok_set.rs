@@ -1,11 +1,10 @@
 //! Lists of grok patterns.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
 use crate::analysis::required_literals;
 use crate::budget::Budget;
 use crate::error::OutOfBudget;
 use crate::grok::Grok;
+use crate::scan::{Found, MAX_TEXTS, Scan};
 use crate::search::rarity;
 use crate::vm::Scratch;
 
@@ -21,22 +20,21 @@ const MAX_LITERALS: usize = 3;
 #[derive(Debug)]
 pub struct GrokSet {
     groks: Vec<Grok>,
-    scan: Option<Scan>,
+    filter: Option<Filter>,
 }
 
+/// The texts of all patterns, and which of them each needs.
 #[derive(Debug)]
-struct Scan {
-    literals: AhoCorasick,
-    /// The texts, by number, that each pattern needs.
+struct Filter {
+    scan: Scan,
     needed: Vec<Vec<usize>>,
-    count: usize,
 }
 
 impl GrokSet {
     /// A set of compiled patterns.
     pub fn new(groks: Vec<Grok>) -> GrokSet {
-        let scan = (groks.len() >= MIN_PATTERNS).then(|| Scan::new(&groks)).flatten();
-        GrokSet { groks, scan }
+        let filter = (groks.len() >= MIN_PATTERNS).then(|| Filter::new(&groks)).flatten();
+        GrokSet { groks, filter }
     }
 
     /// The patterns.
@@ -47,7 +45,7 @@ impl GrokSet {
     /// Which patterns a text cannot match, for a caller that goes through them itself: call
     /// [`Candidates::may_match`] with the pattern's index.
     pub fn candidates(&self, text: &[u8]) -> Candidates<'_> {
-        Candidates { scan: self.scan.as_ref(), found: self.scan.as_ref().map(|scan| scan.find(text)) }
+        Candidates { found: self.filter.as_ref().map(|filter| (filter, filter.scan.find(text))) }
     }
 
     /// Finds the first pattern that matches and the spans of its fields.
@@ -78,22 +76,22 @@ impl GrokSet {
 /// What a scan of a text says about the patterns of a set.
 #[derive(Debug)]
 pub struct Candidates<'s> {
-    scan: Option<&'s Scan>,
-    found: Option<Vec<u64>>,
+    found: Option<(&'s Filter, Found)>,
 }
 
 impl Candidates<'_> {
     /// Whether the pattern may match: the text has all that it needs.
+    #[inline]
     pub fn may_match(&self, index: usize) -> bool {
-        let (Some(scan), Some(found)) = (self.scan, &self.found) else { return true };
-        let is_there = |&literal: &usize| found[literal / 64] >> (literal % 64) & 1 == 1;
-        scan.needed.get(index).is_none_or(|needed| needed.iter().all(is_there))
+        let Some((filter, found)) = &self.found else { return true };
+        let is_there = |&text: &usize| found[text / 64] >> (text % 64) & 1 == 1;
+        filter.needed.get(index).is_none_or(|needed| needed.iter().all(is_there))
     }
 }
 
-impl Scan {
-    fn new(groks: &[Grok]) -> Option<Scan> {
-        let mut literals: Vec<Vec<u8>> = Vec::new();
+impl Filter {
+    fn new(groks: &[Grok]) -> Option<Filter> {
+        let mut all: Vec<Vec<u8>> = Vec::new();
         let mut needed = Vec::with_capacity(groks.len());
         for grok in groks {
             let mut texts = required_literals(grok.regex().node());
@@ -101,35 +99,20 @@ impl Scan {
             texts.dedup();
             texts.retain(|text| text.len() > 1);
             texts.truncate(MAX_LITERALS);
-            let mut numbers = Vec::new();
+            let mut numbers = Vec::with_capacity(texts.len());
             for text in texts {
-                let known = literals.iter().position(|literal| *literal == text);
-                numbers.push(known.unwrap_or(literals.len()));
+                let known = all.iter().position(|other| *other == text);
+                // What does not fit is not asked for.
+                if known.is_none() && all.len() == MAX_TEXTS {
+                    continue;
+                }
+                numbers.push(known.unwrap_or(all.len()));
                 if known.is_none() {
-                    literals.push(text);
+                    all.push(text);
                 }
             }
             needed.push(numbers);
         }
-        if literals.is_empty() {
-            return None;
-        }
-        let count = literals.len();
-        let literals = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&literals)
-            .ok()?;
-        Some(Scan { literals, needed, count })
-    }
-
-    /// The texts that are there, as bits by number.
-    fn find(&self, text: &[u8]) -> Vec<u64> {
-        let mut found = vec![0; self.count.div_ceil(64)];
-        for hit in self.literals.find_overlapping_iter(text) {
-            let number = hit.pattern().as_usize();
-            found[number / 64] |= 1 << (number % 64);
-        }
-        found
+        (!all.is_empty()).then(|| Filter { scan: Scan::new(all), needed })
     }
 }

@@ -29,6 +29,7 @@ mod program;
 mod regex;
 mod run;
 mod sample;
+mod scan;
 mod search;
 mod simplify;
 mod standard;

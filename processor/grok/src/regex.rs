@@ -242,7 +242,7 @@ impl Scratch {
     /// The place of a group after a search that matched.
     #[inline]
     pub(crate) fn span(&self, group: usize) -> Option<(usize, usize)> {
-        let (start, end) = (self.registers[group * 2], self.registers[group * 2 + 1]);
+        let &[start, end] = self.registers.get(group * 2..group * 2 + 2)?.first_chunk()?;
         (start != NONE && end != NONE).then_some((start as usize, end as usize))
     }
 }

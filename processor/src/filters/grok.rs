@@ -1,6 +1,6 @@
 //! Filter `grok`: takes text apart by named patterns.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use tailrace_common::nearest::nearest;
 use tailrace_common::{Event, FieldPath, Str, Value};
@@ -30,6 +30,7 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
     }
     let grok_options = GrokOptions { named_captures_only: options.boolean("named_captures_only", true) };
     let target = options.field("target");
+    let overwrite = options.fields("overwrite");
     let mut sources = Vec::new();
     for (field, given) in options.hash("match") {
         let texts = match given {
@@ -38,19 +39,18 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
         };
         let groks = compile(&mut options, &patterns, &texts, &grok_options);
         let Some(path) = options.path("match", &field) else { continue };
-        let fields = groks.iter().map(|grok| fields(grok, target.as_ref())).collect();
+        let fields = groks.iter().map(|grok| fields(grok, target.as_ref(), &overwrite)).collect();
         sources.push(Source { path, set: GrokSet::new(groks), fields });
     }
     let break_on_match = options.boolean("break_on_match", true);
     let keep_empty = options.boolean("keep_empty_captures", false);
-    let overwrite = options.fields("overwrite");
     let tags = options.tags("tag_on_failure", "_grokparsefailure");
     let timeout_tag = options.string("tag_on_timeout").unwrap_or_else(|| "_groktimeout".into());
     let millis = options.integer("timeout_millis").unwrap_or(30_000);
     options.one_of("timeout_scope", &["pattern", "event"], "pattern");
     options.finish()?;
     let budget = u64::try_from(millis).ok().filter(|millis| *millis > 0).map_or(Budget::UNLIMITED, Budget::millis);
-    Ok(Box::new(GrokFilter { sources, break_on_match, keep_empty, overwrite, tags, timeout_tag, budget }))
+    Ok(Box::new(GrokFilter { sources, break_on_match, keep_empty, tags, timeout_tag, budget }))
 }
 
 /// `patterns_dir`, a folder or a file each, with `patterns_files_glob`.
@@ -128,16 +128,17 @@ fn report(options: &mut Options<'_>, patterns: &PatternSet, text: &str, error: &
 }
 
 /// Where the captures of one pattern go.
-fn fields(grok: &Grok, target: Option<&FieldPath>) -> Vec<Field> {
+fn fields(grok: &Grok, target: Option<&FieldPath>, overwrite: &[FieldPath]) -> Vec<Field> {
     // Groups of one name collect into one field.
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    let fields = grok.fields().iter().enumerate().map(|(at, field)| {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let fields = grok.fields().iter().map(|field| {
         let path = match target {
             Some(target) => FieldPath::parse(&nested(target, &field.name)),
             None => FieldPath::parse(&field.name),
         };
         let path = path.unwrap_or_else(|_| FieldPath::field(&field.name));
-        Field { path, conversion: field.conversion, first: *first.entry(&field.name).or_insert(at) }
+        let replaces = seen.insert(&field.name) && overwrite.contains(&path);
+        Field { path, conversion: field.conversion, replaces }
     });
     fields.collect()
 }
@@ -151,7 +152,6 @@ struct GrokFilter {
     sources: Vec<Source>,
     break_on_match: bool,
     keep_empty: bool,
-    overwrite: Vec<FieldPath>,
     tags: Vec<String>,
     timeout_tag: String,
     budget: Budget,
@@ -168,8 +168,8 @@ struct Source {
 struct Field {
     path: FieldPath,
     conversion: Conversion,
-    /// The first capture of the same name.
-    first: usize,
+    /// Whether it takes the place of what is there (`overwrite`); of captures of one name the first does.
+    replaces: bool,
 }
 
 /// What came of matching.
@@ -231,7 +231,6 @@ impl GrokFilter {
 
     /// Matches one text; with `break_on_match` up to the first pattern, else against all, of which the last decides.
     fn text(&self, source: &Source, text: &Str, event: &mut Event, context: &mut FilterContext<'_>) -> Outcome {
-        let mut captures = Vec::new();
         let candidates = source.set.candidates(text.as_bytes());
         let mut outcome = Outcome::Missed;
         for (at, grok) in source.set.groks().iter().enumerate() {
@@ -239,11 +238,12 @@ impl GrokFilter {
                 outcome = Outcome::Missed;
                 continue;
             }
-            match grok.captures(text.as_bytes(), context.scratch, self.budget, &mut captures) {
+            match grok.find(text.as_bytes(), context.scratch, self.budget) {
                 Err(_) => return Outcome::TimedOut,
                 Ok(false) => outcome = Outcome::Missed,
                 Ok(true) => {
-                    outcome = self.store(&source.fields[at], &captures, text, event);
+                    let spans = |field: usize| grok.span(field, context.scratch);
+                    outcome = self.store(&source.fields[at], spans, text, event);
                     if self.break_on_match && outcome == Outcome::Matched {
                         break;
                     }
@@ -254,18 +254,23 @@ impl GrokFilter {
     }
 
     /// Sets the fields; it is a miss when one of them cannot be set.
-    fn store(&self, fields: &[Field], captures: &[Option<(usize, usize)>], text: &Str, event: &mut Event) -> Outcome {
+    fn store(
+        &self,
+        fields: &[Field],
+        spans: impl Fn(usize) -> Option<(usize, usize)>,
+        text: &Str,
+        event: &mut Event,
+    ) -> Outcome {
         let mut outcome = Outcome::Matched;
         for (at, field) in fields.iter().enumerate() {
-            let value = match captures.get(at).copied().flatten() {
+            let value = match spans(at) {
                 Some((start, end)) if end > start || self.keep_empty => {
                     convert(text.slice(start..end), field.conversion)
                 }
                 None if self.keep_empty => Value::Null,
                 _ => continue,
             };
-            let replaces = field.first == at && self.overwrite.contains(&field.path);
-            if !self.put(&field.path, value, replaces, event) {
+            if !self.put(&field.path, value, field.replaces, event) {
                 outcome = Outcome::Missed;
             }
         }

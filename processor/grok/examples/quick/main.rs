@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use tailrace_grok::{Budget, Grok, GrokOptions, PatternSet, Scratch};
+use tailrace_grok::{Budget, Grok, GrokOptions, GrokSet, PatternSet, Scratch};
 
 mod lines;
 use lines::*;
@@ -29,6 +29,57 @@ fn best_of<F: FnMut() -> usize>(lines: usize, mut run: F) -> (f64, usize) {
         best = best.min(spent as f64 / (lines * rounds) as f64);
     }
     (best, count)
+}
+
+/// A list of fifty patterns: lines that the last matches, that none matches, and the last pattern alone.
+fn list() -> Result<(), Box<dyn std::error::Error>> {
+    let patterns = PatternSet::legacy();
+    let words = ["connection", "session", "request", "worker", "cache"];
+    let actions =
+        ["opened", "closed", "failed", "retried", "expired", "moved", "queued", "dropped", "checked", "renewed"];
+    let names: Vec<(&str, &str)> =
+        words.iter().flat_map(|word| actions.iter().map(move |action| (*word, *action))).collect();
+    let compile = |(word, action): &(&str, &str)| {
+        let head = "%{SYSLOGTIMESTAMP:timestamp} %{SYSLOGHOST:host} %{PROG:program}: ";
+        let tail = " by %{USER:user} from %{IP:client} in %{NUMBER:ms:float} ms";
+        let text = format!("{head}{word} %{{INT:id:int}} {action}{tail}");
+        Grok::compile(&patterns, &text, &GrokOptions::default())
+    };
+    let all = GrokSet::new(names.iter().map(compile).collect::<Result<_, _>>()?);
+    let last = GrokSet::new(vec![compile(&names[49])?]);
+    let lines = |of: (&str, &str)| -> Vec<String> {
+        let mut r = Random(0x9E37_79B9_7F4A_7C15);
+        let line = |r: &mut Random| {
+            let head = syslog(r);
+            let head = head.split('[').next().and_then(|head| head.split(": ").next()).unwrap_or_default().to_owned();
+            let (word, action) = of;
+            format!(
+                "{head}: {word} {} {action} by user{} from {} in {}.5 ms",
+                r.below(1000),
+                r.below(50),
+                ip(r),
+                r.below(900)
+            )
+        };
+        (0..2000).map(|_| line(&mut r)).collect()
+    };
+    let (hits, misses) = (lines(names[49]), lines(("upload", "started")));
+    let rows = [
+        ("list-last", &all, &hits),
+        ("list-alone", &last, &hits),
+        ("list-none", &all, &misses),
+        ("list-one-miss", &last, &misses),
+    ];
+    for (name, set, lines) in rows {
+        let (mut scratch, mut spans) = (Scratch::default(), Vec::new());
+        let (ns, hits) = best_of(lines.len(), || {
+            let mut found =
+                |line: &&String| set.captures(line.as_bytes(), &mut scratch, Budget::UNLIMITED, &mut spans) != Ok(None);
+            lines.iter().filter(|line| found(line)).count()
+        });
+        println!("{name:16} {ns:8.0} ns/line  {hits} of {}", lines.len());
+    }
+    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -105,6 +156,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             print!("   onig {other:8.0} ns ({hits})  {:5.1} times", other / ns);
         }
         println!();
+    }
+    if filter.is_empty() || filter == "list" {
+        list()?;
     }
     if filter.is_empty() || filter == "compile" {
         let start = cpu_time();

@@ -43,6 +43,8 @@ pub(super) struct Stepper<'p> {
     /// The last walk that came to each operation (without counts), by its number.
     visits: Vec<u32>,
     walks: u32,
+    /// What is left to follow; kept for its memory.
+    open: Vec<Walk>,
     /// Words up to here pass no limit that is not counted.
     pub(super) limit: usize,
     work: u32,
@@ -87,7 +89,17 @@ impl<'p> Stepper<'p> {
             }
         }
         let visits = vec![0; (token.end - token.first) as usize + 1];
-        let mut stepper = Stepper { program, token, atomics, looks_behind: Vec::new(), visits, walks: 0, limit, work };
+        let mut stepper = Stepper {
+            program,
+            token,
+            atomics,
+            looks_behind: Vec::new(),
+            visits,
+            walks: 0,
+            open: Vec::new(),
+            limit,
+            work,
+        };
         stepper.looks_behind = stepper.find_looks_behind();
         Ok(stepper)
     }
@@ -225,7 +237,9 @@ impl<'p> Stepper<'p> {
 
     /// Follows a place until the byte is taken, in the order of the ways to match.
     fn walk(&mut self, place: Place, step: &mut Step) -> Result<(), Refused> {
-        let mut open = vec![Walk::Visit(place)];
+        let mut open = std::mem::take(&mut self.open);
+        open.clear();
+        open.push(Walk::Visit(place));
         while let Some(next) = open.pop() {
             self.work = self.work.checked_sub(1).ok_or(Refused)?;
             let place = match next {
@@ -249,6 +263,7 @@ impl<'p> Stepper<'p> {
             }
             self.visit(place, step, &mut open)?;
         }
+        self.open = open;
         Ok(())
     }
 

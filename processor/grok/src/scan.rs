@@ -1,0 +1,117 @@
+//! One pass over a text that finds which of many short texts are in it.
+
+/// The most texts.
+pub(crate) const MAX_TEXTS: usize = 1024;
+/// Places in the table of pairs.
+const PAIRS: usize = 1 << 16;
+
+/// Which texts are there, by number.
+pub(crate) type Found = [u64; MAX_TEXTS / 64];
+
+/// Texts of two bytes or more. Of each the pair of neighbouring bytes that is least likely to be met by chance is looked
+/// for; only where one stands the whole text is compared.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// A bit for every pair of bytes that is looked for.
+    pairs: Vec<u64>,
+    /// By the low bits of the pair: where its entries start.
+    slots: Vec<u16>,
+    /// Pair, offset in the text, number of the text; sorted by slot.
+    entries: Vec<(u16, usize, usize)>,
+    texts: Vec<Vec<u8>>,
+}
+
+/// Groups of entries.
+const SLOTS: usize = 256;
+
+impl Scan {
+    /// Prepares for looking for these texts. What is too short or past the limit is taken as found.
+    pub(crate) fn new(texts: Vec<Vec<u8>>) -> Scan {
+        let mut entries = Vec::with_capacity(texts.len());
+        let mut pairs = vec![0; PAIRS / 64];
+        for (number, text) in texts.iter().enumerate().take(MAX_TEXTS) {
+            let rarest = text.windows(2).enumerate().min_by_key(|(_, pair)| usual(pair[0]) * usual(pair[1]));
+            let Some((offset, pair)) = rarest else { continue };
+            let pair = u16::from_le_bytes([pair[0], pair[1]]);
+            pairs[usize::from(pair) / 64] |= 1 << (pair % 64);
+            entries.push((pair, offset, number));
+        }
+        entries.sort_by_key(|&(pair, ..)| slot(pair));
+        let mut slots = Vec::with_capacity(SLOTS + 1);
+        for at in 0..=SLOTS {
+            slots.push(entries.partition_point(|&(pair, ..)| slot(pair) < at) as u16);
+        }
+        Scan { pairs, slots, entries, texts }
+    }
+
+    /// Which of the texts are in `text`.
+    pub(crate) fn find(&self, text: &[u8]) -> Found {
+        let mut found = [0; MAX_TEXTS / 64];
+        for (at, pair) in text.windows(2).enumerate() {
+            let pair = u16::from_le_bytes([pair[0], pair[1]]);
+            if self.pairs[usize::from(pair) / 64] >> (pair % 64) & 1 == 1 {
+                self.compare(pair, at, text, &mut found);
+            }
+        }
+        found
+    }
+
+    fn compare(&self, pair: u16, at: usize, text: &[u8], found: &mut Found) {
+        let slot = slot(pair);
+        let entries = usize::from(self.slots[slot])..usize::from(self.slots[slot + 1]);
+        for &(own, offset, number) in &self.entries[entries] {
+            let word = &mut found[number / 64];
+            if own != pair || *word >> (number % 64) & 1 == 1 {
+                continue;
+            }
+            let stands = at.checked_sub(offset).is_some_and(|start| text[start..].starts_with(&self.texts[number]));
+            *word |= u64::from(stands) << (number % 64);
+        }
+    }
+}
+
+fn slot(pair: u16) -> usize {
+    usize::from(pair ^ pair >> 7) % SLOTS
+}
+
+/// How usual a byte is in logs, roughly.
+fn usual(byte: u8) -> u32 {
+    match byte {
+        b' ' | b'e' => 12,
+        b'0'..=b'3' | b'a' | b'i' | b'n' | b'o' | b'r' | b's' | b't' => 8,
+        b'4'..=b'9' | b'-' | b'.' | b':' | b'/' | b'c' | b'd' | b'l' | b'm' | b'p' | b'u' => 5,
+        b'"' | b'=' | b'[' | b']' | b'b' | b'f' | b'g' | b'h' | b'v' | b'w' | b'y' => 3,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_texts_that_are_there_and_no_others() {
+        let words = ["ab", "abc", "b: ", "session opened", "opened", "\u{e9}t\u{e9}", "zz", "aa", "aaa"];
+        let scan = Scan::new(words.iter().map(|word| word.as_bytes().to_vec()).collect());
+        let texts = [
+            "",
+            "a",
+            "ab",
+            "xabc",
+            "b: ab",
+            "session opene",
+            "the session opened",
+            "l'\u{e9}t\u{e9}",
+            "zaz",
+            "zz",
+            "aa",
+            "baaa",
+        ];
+        for text in texts {
+            let found = scan.find(text.as_bytes());
+            for (number, word) in words.iter().enumerate() {
+                assert_eq!(found[number / 64] >> (number % 64) & 1 == 1, text.contains(word), "{word} in {text}");
+            }
+        }
+    }
+}
