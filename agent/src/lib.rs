@@ -8,6 +8,7 @@ pub mod document;
 pub mod engine;
 pub mod enrich;
 pub mod keystore;
+pub mod listen;
 pub mod monitor;
 pub mod output;
 pub mod pipeline;

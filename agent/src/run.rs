@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::document::{Decor, DocumentSettings, Documents, Identity};
 use crate::engine::{Drained, Engine, EngineError, EngineHandle, EngineOptions};
+use crate::listen::{ListenError, Listeners};
 use crate::monitor::http::Server;
 use crate::monitor::{self, Sources};
 use crate::output::{OutputError, OutputStats, Sender};
@@ -28,6 +29,9 @@ pub enum StartError {
     /// The output's settings cannot work.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// An input cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The reader did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -39,6 +43,7 @@ pub enum StartError {
 /// A running agent.
 pub struct Running {
     engine: EngineHandle,
+    listeners: Option<Listeners>,
     sender: Sender,
     outlet: Outlet,
     /// What the application's output is read by, with `exec`.
@@ -90,7 +95,8 @@ impl Running {
             registry_permissions: config.registry_permissions,
             import_from: imported(&config.data),
         };
-        let inputs = config.inputs.iter().map(|decor| decor.input.clone()).collect();
+        let inputs: Vec<_> = config.inputs.iter().map(|decor| decor.input.clone()).collect();
+        let listeners = Listeners::start(&inputs, &outlet, config.memory_limit)?;
         let engine = Engine::start(inputs, &config.data.join("tailrace-registry"), outlet.clone(), options)?;
         let sources = Sources {
             reader: engine.observer(),
@@ -105,7 +111,7 @@ impl Running {
         };
         let sources = Arc::new(sources);
         let servers = monitor::listen(&config.http, &sources).map_err(StartError::Http)?;
-        Ok(Running { engine, sender, outlet, exec, drain: config.shutdown_timeout, servers, sources })
+        Ok(Running { engine, listeners, sender, outlet, exec, drain: config.shutdown_timeout, servers, sources })
     }
 
     /// Goes on with the inputs of another configuration; everything else stays as it is.
@@ -133,7 +139,7 @@ impl Running {
 
     /// With `once`: waits until everything is read and acknowledged; `false` when the time-out came first.
     pub fn wait_done(&self, timeout: Duration) -> bool {
-        self.engine.wait_done(Some(timeout))
+        self.engine.wait_done(Some(timeout)) && self.listeners.as_ref().is_none_or(Listeners::is_done)
     }
 
     /// Where it stands.
@@ -158,16 +164,21 @@ impl Running {
 
     /// The same with a deadline.
     pub fn stop_by(self, deadline: Instant) -> bool {
-        let Running { engine, sender, outlet, servers, .. } = self;
+        let Running { engine, listeners, sender, outlet, servers, .. } = self;
         drop(outlet);
-        let drained = engine.stop(deadline.saturating_duration_since(Instant::now()));
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let heard = listeners.is_none_or(|listeners| listeners.stop(left()));
+        let drained = engine.stop(left());
         drop(servers);
         sender.give_up();
         sender.join();
         if let Drained::Left(batches) = drained {
             tracing::warn!(batches, "not everything was acknowledged in time; it is read again at the next start");
         }
-        drained == Drained::All
+        if !heard {
+            tracing::warn!("not everything that was received was acknowledged in time; it is lost");
+        }
+        heard && drained == Drained::All
     }
 }
 

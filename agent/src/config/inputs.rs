@@ -1,16 +1,17 @@
 //! `filebeat.inputs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tailrace_common::Object;
-use tailrace_common::yaml::Kind;
+use tailrace_common::yaml::{Kind, Node};
 
-use super::parsers;
 use super::section::Section;
 use super::value::fields;
+use super::{filestream, network, old_inputs};
 use crate::decode::{LineTerminator, Pattern, TextEncoding};
 use crate::document::{Decor, Format};
-use crate::tail::settings::{CloseSettings, Compression, InputKind, InputSettings};
+use crate::tail::settings::{InputKind, InputSettings};
 
 /// What holds for the events of all inputs.
 pub(super) struct Common {
@@ -19,8 +20,16 @@ pub(super) struct Common {
     pub(super) tags: Vec<String>,
 }
 
-const KINDS: [(&str, InputKind); 3] =
-    [("filestream", InputKind::Filestream), ("container", InputKind::Container), ("log", InputKind::Log)];
+const KINDS: [(&str, InputKind); 8] = [
+    ("filestream", InputKind::Filestream),
+    ("container", InputKind::Container),
+    ("log", InputKind::Log),
+    ("stdin", InputKind::Stdin),
+    ("tcp", InputKind::Tcp),
+    ("udp", InputKind::Udp),
+    ("unix", InputKind::Unix),
+    ("syslog", InputKind::Syslog),
+];
 
 pub(super) fn read(filebeat: &Section<'_>, common: &Common) -> Vec<Decor> {
     let Some(node) = filebeat.get("inputs") else {
@@ -38,7 +47,27 @@ pub(super) fn read(filebeat: &Section<'_>, common: &Common) -> Vec<Decor> {
     let inputs = items.iter().enumerate().filter_map(|(number, item)| {
         input(&Section::new(Some(item), format!("filebeat.inputs.{number}"), item.position, filebeat.report()), common)
     });
-    inputs.collect()
+    let inputs: Vec<Decor> = inputs.collect();
+    one_id_each(filebeat, items, &inputs);
+    inputs
+}
+
+/// Inputs of one id would take each other's positions.
+fn one_id_each(filebeat: &Section<'_>, items: &[Node], inputs: &[Decor]) {
+    for (place, decor) in inputs.iter().enumerate() {
+        let input = &decor.input;
+        let same = |other: &&Decor| other.input.kind == input.kind && other.input.id == input.id;
+        if input.id.is_empty()
+            || input.kind != InputKind::Filestream
+            || !inputs[..place].iter().any(|other| same(&other))
+        {
+            continue;
+        }
+        let node = items.iter().filter_map(|item| item.get("id")).filter(|id| id.as_text() == Some(&input.id)).nth(1);
+        let position = node.map_or(filebeat.position(), |node| node.position);
+        let hint = Some("give each input an id of its own".to_owned());
+        filebeat.report().error(position, format!("the id '{}' is used by two inputs", input.id), hint);
+    }
 }
 
 fn input(section: &Section<'_>, common: &Common) -> Option<Decor> {
@@ -49,21 +78,52 @@ fn input(section: &Section<'_>, common: &Common) -> Option<Decor> {
     let kind = section.choice("type", &KINDS, InputKind::Filestream);
     let mut settings =
         InputSettings { kind, id: section.text("id").unwrap_or_default().into(), ..InputSettings::default() };
-    settings.paths = section.texts("paths");
-    if settings.paths.is_empty() {
-        section.error("paths", format!("'{}' is missing", section.name("paths")), None);
-    }
-    lines(section, &mut settings);
     match kind {
-        InputKind::Filestream => filestream(section, &mut settings),
-        _ => old(section, &mut settings),
+        InputKind::Filestream => {
+            lines(section, &mut settings);
+            filestream::read(section, &mut settings);
+        }
+        InputKind::Container | InputKind::Log => {
+            lines(section, &mut settings);
+            old_inputs::read(section, &mut settings);
+        }
+        InputKind::Stdin => {
+            encoding(section, &mut settings);
+            old_inputs::read_stdin(section, &mut settings);
+        }
+        InputKind::Tcp | InputKind::Udp | InputKind::Unix | InputKind::Syslog => {
+            network::read(section, &mut settings);
+        }
     }
     let decor = decor(section, common, settings);
     enabled.then_some(decor)
 }
 
-/// What the kinds have in common.
+/// What the kinds that read files have in common.
 fn lines(section: &Section<'_>, settings: &mut InputSettings) {
+    settings.paths = section.texts("paths");
+    if settings.paths.is_empty() {
+        section.error("paths", format!("'{}' is missing", section.name("paths")), None);
+    }
+    encoding(section, settings);
+    settings.harvester_limit = section.count("harvester_limit").unwrap_or(0);
+    settings.ignore_older = section.duration("ignore_older").unwrap_or_default();
+    settings.clean_removed = section.boolean("clean_removed", true);
+    settings.clean_inactive = clean_inactive(section);
+    settings.follow_rotated = section.boolean("follow_rotated", true);
+}
+
+/// `clean_inactive`: 0 and what is below stand for never.
+fn clean_inactive(section: &Section<'_>) -> Option<Duration> {
+    let text = section.get("clean_inactive").and_then(|node| node.as_text()).unwrap_or_default();
+    if text.starts_with('-') {
+        return None;
+    }
+    section.duration("clean_inactive").filter(|time| !time.is_zero())
+}
+
+/// How bytes become lines, and which of these are kept.
+fn encoding(section: &Section<'_>, settings: &mut InputSettings) {
     if let Some(name) = section.text("encoding") {
         match TextEncoding::named(name) {
             Some(encoding) => settings.encoding = encoding,
@@ -78,15 +138,24 @@ fn lines(section: &Section<'_>, settings: &mut InputSettings) {
     }
     settings.include_lines = patterns(section, "include_lines");
     settings.exclude_lines = patterns(section, "exclude_lines");
-    let limit = |key| section.number(key).and_then(|number| usize::try_from(number).ok());
-    settings.harvester_limit = limit("harvester_limit").unwrap_or(0);
-    settings.ignore_older = section.duration("ignore_older").unwrap_or_default();
-    settings.clean_removed = section.boolean("clean_removed", true);
-    settings.clean_inactive = section.duration("clean_inactive").filter(|time| !time.is_zero());
     if let Some(time) = section.duration("unterminated_timeout") {
         settings.unterminated_timeout = (!time.is_zero()).then_some(time);
     }
-    settings.follow_rotated = section.boolean("follow_rotated", true);
+}
+
+/// A state must not be forgotten while its file may still be found as new.
+pub(super) fn check_clean_inactive(section: &Section<'_>, settings: &InputSettings, scan: &str) {
+    let shortest = settings.ignore_older + settings.check_interval;
+    let Some(time) = settings.clean_inactive.filter(|time| *time <= shortest) else { return };
+    if settings.ignore_older.is_zero() {
+        let hint = Some("a file that is forgotten before it is ignored would be read again".to_owned());
+        section.error("clean_inactive", "'clean_inactive' needs 'ignore_older'", hint);
+    } else {
+        let message = format!(
+            "'clean_inactive' ({time:?}) must be more than 'ignore_older' and '{scan}' together ({shortest:?})"
+        );
+        section.error("clean_inactive", message, None);
+    }
 }
 
 pub(super) fn patterns(section: &Section<'_>, key: &'static str) -> Vec<Pattern> {
@@ -105,73 +174,7 @@ pub(super) fn patterns(section: &Section<'_>, key: &'static str) -> Vec<Pattern>
     texts.iter().filter_map(compile).collect()
 }
 
-fn filestream(section: &Section<'_>, settings: &mut InputSettings) {
-    let scanner_parent = section.section("prospector");
-    let scanner = scanner_parent.section("scanner");
-    settings.check_interval = scanner.duration("check_interval").unwrap_or(settings.check_interval);
-    settings.include_files = patterns(&scanner, "include_files");
-    settings.exclude_files = patterns(&scanner, "exclude_files");
-    settings.symlinks = scanner.boolean("symlinks", false);
-    settings.recursive_glob = scanner.boolean("recursive_glob", true);
-    settings.resend_on_touch = scanner.boolean("resend_on_touch", false);
-    let fingerprint = scanner.section("fingerprint");
-    settings.fingerprint.enabled = fingerprint.boolean("enabled", true);
-    settings.fingerprint.offset = fingerprint.number("offset").unwrap_or(0);
-    settings.fingerprint.length = fingerprint.number("length").unwrap_or(1024);
-    section.section("file_identity").ignore(&["native", "fingerprint", "path"]);
-    let close = section.section("close");
-    let (change, reader) = (close.section("on_state_change"), close.section("reader"));
-    let defaults = CloseSettings::default();
-    settings.close = CloseSettings {
-        inactive: change.duration("inactive").unwrap_or(defaults.inactive),
-        renamed: change.boolean("renamed", false),
-        removed: change.boolean("removed", false),
-        on_eof: reader.boolean("on_eof", false),
-        after_interval: reader.duration("after_interval").filter(|time| !time.is_zero()),
-    };
-    change.ignore(&["check_interval"]);
-    let backoff = section.section("backoff");
-    settings.backoff_init = backoff.duration("init").unwrap_or(settings.backoff_init);
-    settings.backoff_max = backoff.duration("max").unwrap_or(settings.backoff_max);
-    settings.buffer_size = size(section, "buffer_size", settings.buffer_size);
-    settings.message_max_bytes = size(section, "message_max_bytes", settings.message_max_bytes);
-    let kinds = [
-        ("", Compression::None),
-        ("none", Compression::None),
-        ("gzip", Compression::Gzip),
-        ("auto", Compression::Auto),
-    ];
-    settings.compression = section.choice("compression", &kinds, Compression::None);
-    settings.include_file_fingerprint = section.boolean("include_file_fingerprint", true);
-    settings.include_file_owner_name = section.boolean("include_file_owner_name", false);
-    settings.include_file_owner_group_name = section.boolean("include_file_owner_group_name", false);
-    settings.parsers = parsers::read(section);
-    section.section("take_over").ignore(&["enabled", "from_ids"]);
-}
-
-/// The older inputs, `container` and `log`.
-fn old(section: &Section<'_>, settings: &mut InputSettings) {
-    settings.check_interval = section.duration("scan_frequency").unwrap_or(settings.check_interval);
-    settings.exclude_files = patterns(section, "exclude_files");
-    settings.symlinks = section.boolean("symlinks", settings.kind == InputKind::Container);
-    settings.recursive_glob = section.section("recursive_glob").boolean("enabled", true);
-    settings.buffer_size = size(section, "harvester_buffer_size", settings.buffer_size);
-    settings.message_max_bytes = size(section, "max_bytes", settings.message_max_bytes);
-    settings.seek_to_tail = section.boolean("tail_files", false);
-    settings.close = CloseSettings {
-        inactive: section.duration("close_inactive").unwrap_or(settings.close.inactive),
-        renamed: section.boolean("close_renamed", false),
-        removed: section.boolean("close_removed", true),
-        on_eof: section.boolean("close_eof", false),
-        after_interval: section.duration("close_timeout").filter(|time| !time.is_zero()),
-    };
-    settings.backoff_init = section.duration("backoff").unwrap_or(settings.backoff_init);
-    settings.backoff_max = section.duration("max_backoff").unwrap_or(settings.backoff_max);
-    section.ignore(&["backoff_factor", "allow_deprecated_use"]);
-    settings.parsers = parsers::read_old(section, settings.kind);
-}
-
-fn size(section: &Section<'_>, key: &'static str, default: usize) -> usize {
+pub(super) fn size(section: &Section<'_>, key: &'static str, default: usize) -> usize {
     section.bytes(key).and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes > 0).unwrap_or(default)
 }
 

@@ -9,7 +9,8 @@ use tailrace_common::yaml::{self, Key, Kind, Node, Position};
 use super::section::{Report, Section};
 use super::value::fields;
 use super::{Config, Finding, codec, inputs, operation, outputs};
-use crate::document::Precision;
+use crate::document::{Codec, Precision};
+use crate::output::OutputSettings;
 
 /// What the command line says over the files.
 #[derive(Clone, Debug, Default)]
@@ -232,6 +233,8 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let codec = codec::read(whole, report);
     let exec = inputs::bare(&common);
     let output = outputs::read(&root, queue)?;
+    // Bulk requests carry the documents alone.
+    let codec = if matches!(output, OutputSettings::Elasticsearch(_)) { Codec::Source } else { codec };
     let (registry_flush, registry_permissions) = (flush, permissions.unwrap_or(0o600));
     Some(Config {
         name,

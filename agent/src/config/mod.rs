@@ -1,10 +1,14 @@
 //! filebeat.yml: read with the place of every key, checked whole, compiled.
 
 mod codec;
+mod elasticsearch;
+mod filestream;
 mod inputs;
 mod kafka;
 mod kafka_security;
 mod load;
+mod network;
+mod old_inputs;
 mod operation;
 mod outputs;
 mod parsers;

@@ -9,11 +9,11 @@ use crate::output::{FileSettings, LogstashSettings, OutputSettings, TlsSettings}
 
 pub(super) fn read(root: &Section<'_>, queue: Queue) -> Option<OutputSettings> {
     let output = root.section("output");
-    let names = ["kafka", "logstash", "file", "console", "discard"];
+    let names = ["kafka", "logstash", "elasticsearch", "file", "console", "discard"];
     let set: Vec<&str> = output.keys().into_iter().filter(|key| names.contains(key)).collect();
     let [name] = set.as_slice() else {
         output.ignore(&names);
-        let hint = "set output.kafka, output.logstash, output.file, output.console or output.discard";
+        let hint = "set output.kafka, output.logstash, output.elasticsearch, output.file, output.console or output.discard";
         if set.is_empty() {
             root.error("output", "no output is set", Some(hint.into()));
         } else {
@@ -30,6 +30,7 @@ pub(super) fn read(root: &Section<'_>, queue: Queue) -> Option<OutputSettings> {
     match *name {
         "kafka" => super::kafka::read(&section, queue),
         "logstash" => logstash(&section),
+        "elasticsearch" => super::elasticsearch::read(&section),
         "file" => file(&section),
         "console" => {
             section.ignore(&["enabled", "pretty", "bulk_max_size"]);

@@ -5,19 +5,20 @@ use tailrace_common::{Event, Object, Str, Timestamp, Value};
 
 use super::escape::to_text;
 use super::plain::{has_message, keeps_line_end};
-use super::template::{Template, input_of, metadata};
+use super::template::{Template, input_of, log_source, metadata};
 use super::{Codec, Decor, DocumentSettings, Identity, deep_merge};
 use crate::decode::ndjson::Parsed;
 use crate::decode::syslog::Syslog;
 use crate::pipeline::{Batch, Entry, Extra, FileMeta, Loss};
 use crate::processors::Verdict;
+use crate::tail::settings::InputKind;
 
 /// The event of an entry after all processors; `None` if one of them dropped it.
 pub(super) fn build(template: &Template, batch: &Batch, entry: &Entry, settings: &DocumentSettings) -> Option<Event> {
     let decor = &template.decor;
     let mut event = read(template, batch, entry);
     if let Some(extra) = &entry.extra {
-        apply(extra, &mut event);
+        apply(extra, decor.input.kind, &mut event);
     }
     let fields = event.fields_mut();
     deep_merge(fields, [("input", input_of(&decor.input))].into_iter().collect(), true);
@@ -55,16 +56,22 @@ pub(super) fn process(event: &mut Event, decor: &Decor, settings: &DocumentSetti
 fn read(template: &Template, batch: &Batch, entry: &Entry) -> Event {
     let mut fields = Object::with_capacity(16);
     fields.insert("@timestamp", entry.timestamp);
-    let mut log = Object::new();
-    log.insert("offset", entry.start);
+    let mut log = batch.file.source.as_deref().map(log_source).unwrap_or_default();
+    if template.has_offset() {
+        log.insert("offset", entry.start);
+    }
     if !entry.flags.is_empty() {
         let flags: Vec<Value> = entry.flags.names().map(Value::from).collect();
         if !flags.is_empty() {
             log.insert("flags", flags);
         }
     }
-    log.insert("file", template.log_file.clone());
-    fields.insert("log", log);
+    if template.has_offset() {
+        log.insert("file", template.log_file.clone());
+    }
+    if !log.is_empty() {
+        fields.insert("log", log);
+    }
     if let Some(stream) = entry.stream.name() {
         fields.insert("stream", stream);
     }
@@ -77,14 +84,16 @@ fn read(template: &Template, batch: &Batch, entry: &Entry) -> Event {
     Event::bare(fields)
 }
 
-fn apply(extra: &Extra, event: &mut Event) {
+fn apply(extra: &Extra, kind: InputKind, event: &mut Event) {
     if let Some(attrs) = &extra.docker_attrs
         && let Ok(attrs) = json::parse(&to_text(attrs), Numbers::Float)
     {
         let docker: Object = [("attrs", attrs)].into_iter().collect();
         event.fields_mut().insert("docker", docker);
     }
-    if let Some(syslog) = &extra.syslog {
+    if let Some(syslog) = extra.syslog.as_ref().filter(|_| kind == InputKind::Syslog) {
+        deep_merge(event.fields_mut(), super::old_syslog::fields(syslog), true);
+    } else if let Some(syslog) = &extra.syslog {
         let log: Object = [("syslog", syslog_fields(syslog))].into_iter().collect();
         deep_merge(event.fields_mut(), [("log", log)].into_iter().collect(), true);
     }

@@ -8,6 +8,7 @@ mod escape;
 mod event;
 mod format;
 mod identity;
+mod old_syslog;
 mod plain;
 mod template;
 

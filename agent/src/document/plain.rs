@@ -55,7 +55,9 @@ pub(super) fn write(
         out.extend_from_slice(b"\"}");
     }
     out.extend_from_slice(&template.before_offset);
-    out.extend_from_slice(itoa::Buffer::new().format(entry.start).as_bytes());
+    if template.has_offset() {
+        out.extend_from_slice(itoa::Buffer::new().format(entry.start).as_bytes());
+    }
     if !entry.flags.is_empty() {
         write_flags(entry.flags, out);
     }

@@ -45,7 +45,7 @@ pub(crate) struct Template {
 impl Template {
     fn new(file: &Arc<FileMeta>, decor: &Arc<Decor>, settings: &DocumentSettings) -> Template {
         let log_file = log_file(file);
-        let mut fixed = fixed(decor, settings, &log_file);
+        let mut fixed = fixed(decor, settings, file, &log_file);
         let added_plainly = !decor.added.keys().any(|name| FILLED.contains(&name.as_str()) || name == "agent");
         let formats = [&decor.pipeline, &decor.index];
         let formats_fixed = formats.into_iter().flatten().all(super::Format::is_per_file);
@@ -53,7 +53,8 @@ impl Template {
             && settings.processors.is_per_file()
             && added_plainly
             && formats_fixed
-            && !reads_stream(decor);
+            && !reads_stream(decor)
+            && (file.input.kind.has_offset() || file.source.is_some());
         // Processors that do the same to all lines do it once, here.
         let processed = !(decor.processors.is_empty() && settings.processors.is_empty());
         let dropped = straight && processed && process(&mut fixed, decor, settings, file).is_none();
@@ -72,6 +73,11 @@ impl Template {
         template
     }
 
+    /// Whether entries have a place: `log.offset`.
+    pub(super) fn has_offset(&self) -> bool {
+        self.decor.input.kind.has_offset()
+    }
+
     fn write_parts(&mut self, settings: &DocumentSettings) {
         self.after_time.push(b'"');
         if !matches!(settings.codec, Codec::Source) {
@@ -86,6 +92,13 @@ impl Template {
             json::write_string(name, &mut self.before_offset);
             self.before_offset.push(b':');
             json::write(value, &mut self.before_offset);
+        }
+        if let Some(source) = &self.file.source {
+            self.before_offset.extend_from_slice(b",\"log\":{\"source\":{\"address\":");
+            json::write_string(source, &mut self.before_offset);
+            self.before_offset.push(b'}');
+            self.after_offset.push(b'}');
+            return;
         }
         self.before_offset.extend_from_slice(b",\"log\":{\"offset\":");
         if let Some(file) = self.fixed.fields().get("log").and_then(Value::as_object).and_then(|log| log.get("file")) {
@@ -113,12 +126,18 @@ fn log_file(file: &FileMeta) -> Object {
     object
 }
 
+/// `log` of what came from an address.
+pub(super) fn log_source(address: &str) -> Object {
+    let source: Object = [("address", address)].into_iter().collect();
+    [("source", source)].into_iter().collect()
+}
+
 fn path_text(path: &Path) -> Value {
     Value::String(to_text(path.as_os_str().as_encoded_bytes()))
 }
 
 /// An event with everything that does not depend on the entry.
-fn fixed(decor: &Decor, settings: &DocumentSettings, log_file: &Object) -> Event {
+fn fixed(decor: &Decor, settings: &DocumentSettings, file: &FileMeta, log_file: &Object) -> Event {
     let mut fields = Object::with_capacity(12);
     fields.insert("agent", settings.identity.agent());
     fields.insert("ecs", Identity::ecs());
@@ -129,9 +148,11 @@ fn fixed(decor: &Decor, settings: &DocumentSettings, log_file: &Object) -> Event
     if !decor.tags.is_empty() {
         fields.insert("tags", decor.tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
     }
-    let mut log = Object::new();
-    log.insert("file", log_file.clone());
-    fields.insert("log", log);
+    if let Some(source) = &file.source {
+        fields.insert("log", log_source(source));
+    } else if decor.input.kind.has_offset() {
+        fields.insert("log", [("file", log_file.clone())].into_iter().collect::<Object>());
+    }
     deep_merge(&mut fields, decor.added.clone(), true);
     let mut event = Event::bare(fields);
     let metadata = metadata(decor, &event);
@@ -245,7 +266,7 @@ impl PlainView<'_> {
             "message" => Some(Cow::Owned(to_text(self.batch.message(self.entry)).to_string())),
             "stream" => self.entry.stream.name().map(Cow::Borrowed),
             "@timestamp" => text_of(&Value::Timestamp(self.entry.timestamp)).map(|text| Cow::Owned(text.into_owned())),
-            "log.offset" => Some(Cow::Owned(self.entry.start.to_string())),
+            "log.offset" if self.template.has_offset() => Some(Cow::Owned(self.entry.start.to_string())),
             "@metadata._id" => {
                 Some(Cow::Owned(self.batch.file.event_id(self.entry, &self.batch.text).as_str().to_owned()))
             }

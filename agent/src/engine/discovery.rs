@@ -290,6 +290,7 @@ impl Reader {
     pub(super) fn track(&mut self, input: usize, path: &Path, stat: &Stat, gzip: bool, generation: u32) -> Id {
         let settings = self.inputs[input].settings.clone();
         let meta = FileMeta {
+            source: None,
             key: self.new_key(input, stat, generation),
             input: settings.clone(),
             path: path.to_owned(),

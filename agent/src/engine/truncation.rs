@@ -204,6 +204,7 @@ impl Reader {
             return;
         }
         let meta = FileMeta {
+            source: None,
             key: state.key,
             input: self.inputs[input].settings.clone(),
             path: state.path.clone(),

@@ -1,6 +1,7 @@
 //! Outputs: where documents go. Each runs on the sender's thread and acknowledges batches when they are safe.
 
 mod console;
+mod elasticsearch;
 mod file;
 mod kafka;
 mod logstash;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+pub use elasticsearch::{ElasticsearchSettings, Secret};
 pub use file::FileSettings;
 pub use kafka::{
     Broker, Cluster, ClusterState, KafkaSettings, LaneCounts, Oversized, PartitionSettings, Partitioner, TopicRule,
@@ -36,6 +38,8 @@ pub enum OutputSettings {
     Kafka(KafkaSettings),
     /// `output.logstash`
     Logstash(LogstashSettings),
+    /// `output.elasticsearch`
+    Elasticsearch(ElasticsearchSettings),
     /// `output.file`
     File(FileSettings),
     /// `output.console`
@@ -177,6 +181,9 @@ impl Sender {
             }
             OutputSettings::Logstash(settings) => {
                 Box::new(logstash::Logstash::new(settings, stats.clone(), stop.clone())?)
+            }
+            OutputSettings::Elasticsearch(settings) => {
+                Box::new(elasticsearch::Elasticsearch::new(settings, stats.clone(), rejected, stop.clone())?)
             }
             OutputSettings::File(settings) => Box::new(file::FileOutput::new(settings, stats.clone())),
             OutputSettings::Console => Box::new(console::Console::new(stats.clone())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{KafkaSettings, OutputSettings};
+use super::{ElasticsearchSettings, KafkaSettings, OutputSettings};
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,6 +16,7 @@ pub fn output(settings: &OutputSettings) -> bool {
     match settings {
         OutputSettings::Kafka(settings) => kafka(settings),
         OutputSettings::Logstash(settings) => settings.hosts.iter().filter(|host| !tcp(host)).count() == 0,
+        OutputSettings::Elasticsearch(settings) => elasticsearch(settings),
         OutputSettings::File(settings) => match std::fs::create_dir_all(&settings.path) {
             Ok(()) => said(true, &format!("file: {}", settings.path.display()), "the folder is there"),
             Err(error) => said(false, &format!("file: {}", settings.path.display()), &error.to_string()),
@@ -39,6 +40,19 @@ fn tcp(host: &str) -> bool {
         Ok(_) => said(true, &format!("logstash: {host}"), "connected"),
         Err(error) => said(false, &format!("logstash: {host}"), &error.to_string()),
     }
+}
+
+/// An empty request shows whether the hosts are there and let us in.
+fn elasticsearch(settings: &ElasticsearchSettings) -> bool {
+    let mut all = true;
+    for host in &settings.hosts {
+        let alone = ElasticsearchSettings { hosts: vec![host.clone()], timeout: PATIENCE, ..settings.clone() };
+        all &= match super::elasticsearch::ping(&alone) {
+            Ok(()) => said(true, &format!("elasticsearch: {host}"), "connected"),
+            Err(error) => said(false, &format!("elasticsearch: {host}"), &error),
+        };
+    }
+    all
 }
 
 fn kafka(settings: &KafkaSettings) -> bool {

@@ -51,6 +51,8 @@ pub struct FileMeta {
     pub input: Arc<InputSettings>,
     /// `log.file.path`: the path by which it was found, or to which it was renamed.
     pub path: PathBuf,
+    /// `log.source.address`, where it is no file but a sender's address.
+    pub source: Option<String>,
     /// `log.file.device_id`
     pub device: u64,
     /// `log.file.inode`
@@ -71,6 +73,7 @@ impl FileMeta {
             key: FileKey::default(),
             input: Arc::default(),
             path: PathBuf::new(),
+            source: None,
             device: 0,
             inode: 0,
             fingerprint: None,

@@ -51,6 +51,11 @@ impl InputKind {
         self == InputKind::Filestream
     }
 
+    /// Whether its messages have a place in a file or in the standard input: `log.offset`, `log.file.path`.
+    pub fn has_offset(self) -> bool {
+        self.reads_files() || self == InputKind::Stdin
+    }
+
     /// Whether it reads files found by `paths`.
     pub fn reads_files(self) -> bool {
         matches!(self, InputKind::Filestream | InputKind::Container | InputKind::Log)
