@@ -99,6 +99,9 @@ enum Command {
     /// Keep secrets for ${NAME} in the configuration.
     #[command(subcommand)]
     Keystore(keystore::Keystore),
+    /// How to run without a configuration file, by environment variables alone.
+    #[command(long_about = config::ENVIRONMENT_HELP)]
+    Environment,
     /// Print the version.
     Version,
     /// Show, export or forget how far files are delivered.
@@ -141,6 +144,10 @@ impl AgentArgs {
                 println!("tailrace-agent version {version} (filebeat {})", crate::document::COMPATIBLE_VERSION);
                 return Ok(ExitCode::SUCCESS);
             }
+            Some(Command::Environment) => {
+                println!("{}", config::ENVIRONMENT_HELP);
+                return Ok(ExitCode::SUCCESS);
+            }
             Some(Command::Keystore(command)) => return command.run(&self.files.keystore_path()),
             Some(Command::Top(args)) => return top(&self.files, &args),
             Some(Command::Exec(args)) => return args.run(&self.files),
@@ -177,13 +184,19 @@ impl AgentArgs {
 
 impl FileArgs {
     fn overrides(&self) -> Overrides {
-        Overrides { settings: self.set.clone(), data: self.data.clone(), home: self.home.clone() }
+        Overrides {
+            settings: self.set.clone(),
+            data: self.data.clone(),
+            home: self.home.clone(),
+            config: self.config_folder.clone(),
+        }
     }
 
     fn paths(&self) -> Vec<PathBuf> {
         let folder = self.config_folder.clone().unwrap_or_default();
         if self.config.is_empty() {
-            vec![folder.join("filebeat.yml")]
+            // Without a file the environment says everything.
+            Some(folder.join("filebeat.yml")).filter(|path| path.exists()).into_iter().collect()
         } else {
             self.config.iter().map(|file| folder.join(file)).collect()
         }
@@ -211,7 +224,7 @@ impl FileArgs {
         }
         monitor::log::init(&logging).context("cannot write logs")?;
         for notice in &config.notices {
-            tracing::warn!(line = notice.position.line, "{}", notice.message);
+            tracing::warn!(file = %notice.file.display(), line = notice.position.line, "{}", notice.message);
         }
         Ok(())
     }
@@ -248,7 +261,8 @@ fn run(config: &Config, files: &FileArgs, once: bool) -> anyhow::Result<ExitCode
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch for signals")?;
     let mut metrics = config.logging.metrics.filter(|_| !once).map(MetricsLog::every);
-    runtime.block_on(wait(&running, files, once, &mut metrics))?;
+    let changes = Changes::of(config);
+    runtime.block_on(wait(&running, files, once, &mut metrics, changes))?;
     let started = Instant::now();
     let progress = running.progress();
     let all = running.stop();
@@ -257,7 +271,13 @@ fn run(config: &Config, files: &FileArgs, once: bool) -> anyhow::Result<ExitCode
 }
 
 /// Waits for a signal, or with `once` for the end of the files.
-async fn wait(running: &Running, files: &FileArgs, once: bool, metrics: &mut Option<MetricsLog>) -> anyhow::Result<()> {
+async fn wait(
+    running: &Running,
+    files: &FileArgs,
+    once: bool,
+    metrics: &mut Option<MetricsLog>,
+    mut changes: Option<Changes>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -271,11 +291,43 @@ async fn wait(running: &Running, files: &FileArgs, once: bool, metrics: &mut Opt
                 if once && running.wait_done(Duration::ZERO) {
                     return Ok(());
                 }
+                if changes.as_mut().is_some_and(Changes::happened) {
+                    reload(running, files);
+                }
                 if let Some(metrics) = metrics {
                     metrics.tick(running.sources());
                 }
             }
         }
+    }
+}
+
+/// Looks at the files of `filebeat.config.inputs` now and then.
+struct Changes {
+    files: config::InputFiles,
+    known: config::Signature,
+    period: Duration,
+    next: Instant,
+}
+
+impl Changes {
+    /// Nothing where the configuration does not ask for it.
+    fn of(config: &Config) -> Option<Changes> {
+        let files = config.input_files.clone()?;
+        let period = files.reload?;
+        Some(Changes { known: files.signature(), files, period, next: Instant::now() + period })
+    }
+
+    /// Whether the files have changed since the last look.
+    fn happened(&mut self) -> bool {
+        if Instant::now() < self.next {
+            return false;
+        }
+        self.next = Instant::now() + self.period;
+        let now = self.files.signature();
+        let changed = now != self.known;
+        self.known = now;
+        changed
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tailrace_common::yaml::{self, Key, Kind, Node, Position};
 
+use super::input_files::InputFiles;
 use super::section::{Report, Section};
+use super::sources::Sources;
 use super::value::fields;
-use super::{Config, Finding, codec, inputs, operation, outputs};
+use super::{Config, Finding, codec, environment, inputs, operation, outputs, variables};
 use crate::document::{Codec, Precision};
 use crate::output::OutputSettings;
 
@@ -21,6 +23,8 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// `--path.home`
     pub home: Option<PathBuf>,
+    /// `--path.config`
+    pub config: Option<PathBuf>,
 }
 
 /// A configuration that cannot be used.
@@ -43,22 +47,20 @@ pub enum ConfigError {
         source: yaml::YamlError,
     },
     /// Everything else that is wrong, all at once.
-    #[error("{}", Rendered(.path, .findings))]
+    #[error("{}", Rendered(.findings))]
     Invalid {
-        /// The file.
-        path: PathBuf,
         /// What is wrong.
         findings: Vec<Finding>,
     },
 }
 
-struct Rendered<'a>(&'a Path, &'a [Finding]);
+struct Rendered<'a>(&'a [Finding]);
 
 impl fmt::Display for Rendered<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, finding) in self.1.iter().filter(|finding| finding.is_error).enumerate() {
+        for (at, finding) in self.0.iter().filter(|finding| finding.is_error).enumerate() {
             let separator = if at > 0 { "\n" } else { "" };
-            write!(f, "{separator}{}:{}: {}", self.0.display(), finding.position, finding.message)?;
+            write!(f, "{separator}{}:{}: {}", finding.file.display(), finding.position, finding.message)?;
             if let Some(hint) = &finding.hint {
                 write!(f, "\n  hint: {hint}")?;
             }
@@ -67,34 +69,50 @@ impl fmt::Display for Rendered<'_> {
     }
 }
 
-/// Reads configuration files (later ones over earlier ones), then what the command line says.
+/// Reads configuration files (later ones over earlier ones), then what the command line says. Without files the built-in
+/// configuration takes everything from the environment.
 pub fn load(
     paths: &[PathBuf],
     overrides: &Overrides,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
+    let mut sources = Sources::default();
     let mut whole = nothing();
     for path in paths {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        let node = yaml::parse(&text).map_err(|source| ConfigError::Yaml { path: path.clone(), source })?;
-        if !node.is_null() {
-            whole.merge(node.expand_dots());
-        }
+        add(&mut whole, &mut sources, path, &text)?;
     }
-    read(whole, paths.last().map(PathBuf::as_path).unwrap_or(Path::new("")), overrides, environment)
+    if paths.is_empty() {
+        let built_in = environment::configuration(environment);
+        let mut node = built_in.map_err(|source| ConfigError::Yaml { path: environment::NAME.into(), source })?;
+        sources.add(Path::new(environment::NAME), environment::TEXT, &mut node);
+        whole.merge(node);
+    }
+    read(whole, sources, overrides, environment)
 }
 
 /// Reads a configuration given as text; `name` stands for the file in messages.
 pub fn from_text(name: &str, text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let mut sources = Sources::default();
     let mut whole = nothing();
-    let node = yaml::parse(text).map_err(|source| ConfigError::Yaml { path: name.into(), source })?;
-    whole.merge(node.expand_dots());
-    read(whole, Path::new(name), overrides, &|_| None)
+    add(&mut whole, &mut sources, Path::new(name), text)?;
+    read(whole, sources, overrides, &|_| None)
+}
+
+fn add(whole: &mut Node, sources: &mut Sources, path: &Path, text: &str) -> Result<(), ConfigError> {
+    let node = yaml::parse(text).map_err(|source| ConfigError::Yaml { path: path.to_owned(), source })?;
+    if !node.is_null() {
+        let mut node = node.expand_dots();
+        sources.add(path, text, &mut node);
+        whole.merge(node);
+    }
+    Ok(())
 }
 
 /// The text of one key, before the configuration as a whole is read. What is wrong is found when it is.
 pub fn peek(paths: &[PathBuf], overrides: &Overrides, key: &str) -> Option<String> {
+    let variable = |name: &str| std::env::var(name).ok();
     let mut whole = nothing();
     for path in paths {
         let node = std::fs::read_to_string(path).ok().and_then(|text| yaml::parse(&text).ok());
@@ -102,12 +120,15 @@ pub fn peek(paths: &[PathBuf], overrides: &Overrides, key: &str) -> Option<Strin
             whole.merge(node.expand_dots());
         }
     }
+    if paths.is_empty() {
+        whole.merge(environment::configuration(&variable).ok()?);
+    }
     let report = Report::default();
     for setting in &overrides.settings {
-        override_with(&mut whole, setting, &report);
+        override_with(&mut whole, setting, &mut Sources::default(), &report);
     }
     let node = key.split('.').try_fold(&whole, |node, key| node.get(key))?;
-    filled(node.as_text()?, &|name| std::env::var(name).ok()).ok()
+    variables::fill(node.as_text()?, &variable).ok()
 }
 
 fn nothing() -> Node {
@@ -116,71 +137,90 @@ fn nothing() -> Node {
 
 fn read(
     mut whole: Node,
-    path: &Path,
+    mut sources: Sources,
     overrides: &Overrides,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
     let report = Report::default();
     for setting in &overrides.settings {
-        override_with(&mut whole, setting, &report);
+        override_with(&mut whole, setting, &mut sources, &report);
     }
-    expand(&mut whole, environment, &report);
+    set_paths(&mut whole, overrides);
+    variables::expand(&mut whole, environment, &report);
+    let more = InputFilesOf { sources: &mut sources, environment, report: &report };
+    let files = more.add_to(&mut whole);
     let config = compile(&whole, overrides, &report);
-    let (errors, notices): (Vec<_>, Vec<_>) = report.into_findings().into_iter().partition(|finding| finding.is_error);
+    let mut findings = report.into_findings();
+    for finding in &mut findings {
+        (finding.file, finding.position) = sources.find(finding.position);
+    }
+    let (errors, notices): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.is_error);
     match config {
-        Some(config) if errors.is_empty() => Ok(Config { notices, ..config }),
-        _ => Err(ConfigError::Invalid { path: path.to_path_buf(), findings: errors }),
+        Some(config) if errors.is_empty() => Ok(Config { notices, input_files: files, ..config }),
+        _ => Err(ConfigError::Invalid { findings: errors }),
+    }
+}
+
+/// What reading `filebeat.config.inputs` needs.
+struct InputFilesOf<'r> {
+    sources: &'r mut Sources,
+    environment: &'r dyn Fn(&str) -> Option<String>,
+    report: &'r Report,
+}
+
+impl InputFilesOf<'_> {
+    /// Adds the inputs of other files to those of `filebeat.inputs`.
+    fn add_to(self, whole: &mut Node) -> Option<InputFiles> {
+        let filebeat = whole.get("filebeat")?;
+        let folder = whole.get("path").and_then(|path| path.get("config")).and_then(Node::as_text);
+        let folder = PathBuf::from(folder.unwrap_or_default());
+        let section = Section::new(Some(filebeat), "filebeat".into(), filebeat.position, self.report);
+        section.ignore_all();
+        let files = InputFiles::read(&section, &folder)?;
+        let position = filebeat.position;
+        drop(section);
+        let added = files.inputs(self.sources, self.environment, self.report);
+        let held = whole.get("filebeat").and_then(|filebeat| filebeat.get("inputs")).and_then(Node::as_list);
+        let all: Vec<Node> = held.unwrap_or_default().iter().cloned().chain(added).collect();
+        let key = Key { text: "filebeat.inputs".to_owned(), position };
+        whole.merge_at(&key, Node { kind: Kind::List(all), position });
+        Some(files)
+    }
+}
+
+/// `path.home` and what lies below it, so that `${path.config}` can stand in values.
+fn set_paths(whole: &mut Node, overrides: &Overrides) {
+    let held = |whole: &Node, key: &str| whole.get("path")?.get(key)?.as_text().map(str::to_owned);
+    let given = [("home", &overrides.home), ("data", &overrides.data), ("config", &overrides.config)];
+    let home = overrides.home.as_ref().map(|home| home.display().to_string());
+    let home = home.or_else(|| held(whole, "home")).unwrap_or_else(|| ".".to_owned());
+    for (name, default) in
+        [("home", String::new()), ("config", String::new()), ("data", "/data".into()), ("logs", "/logs".into())]
+    {
+        let given = given.iter().find(|(key, _)| *key == name).and_then(|(_, path)| path.as_ref());
+        let value = match (given, held(whole, name)) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(_)) => continue,
+            (None, None) => format!("{home}{default}"),
+        };
+        let position = whole.position;
+        let node = Node { kind: Kind::Scalar { text: value, plain: false }, position };
+        whole.merge_at(&Key { text: format!("path.{name}"), position }, node);
     }
 }
 
 /// `-E output.kafka.topic=logs`
-fn override_with(whole: &mut Node, setting: &str, report: &Report) {
+fn override_with(whole: &mut Node, setting: &str, sources: &mut Sources, report: &Report) {
     let position = Position { line: 1, column: 1 };
     match setting.split_once('=').map(|(key, value)| (key, yaml::parse(value))) {
-        Some((key, Ok(value))) => whole.merge_at(&Key { text: key.to_string(), position }, value.expand_dots()),
+        Some((text, Ok(value))) => {
+            let (mut key, mut value) = (Key { text: text.to_string(), position }, value.expand_dots());
+            sources.add_setting(setting, &mut key, &mut value);
+            whole.merge_at(&key, value);
+        }
         Some((_, Err(error))) => report.error(position, format!("-E {setting}: {error}"), None),
         None => report.error(position, format!("-E {setting}: it takes key=value"), None),
     }
-}
-
-/// Fills in `${NAME}`, `${NAME:default}` and `${NAME:?message}` everywhere.
-fn expand(node: &mut Node, environment: &dyn Fn(&str) -> Option<String>, report: &Report) {
-    let position = node.position;
-    match &mut node.kind {
-        Kind::Scalar { text, .. } if text.contains("${") => match filled(text, environment) {
-            Ok(filled) => *text = filled,
-            Err(message) => report.error(position, message, None),
-        },
-        Kind::Scalar { .. } => {}
-        Kind::List(items) => items.iter_mut().for_each(|item| expand(item, environment, report)),
-        Kind::Map(entries) => entries.iter_mut().for_each(|(_, value)| expand(value, environment, report)),
-    }
-}
-
-fn filled(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        out.push_str(&rest[..start]);
-        let inside = &rest[start + 2..];
-        let Some(end) = inside.find('}') else {
-            out.push_str(&rest[start..]);
-            return Ok(out);
-        };
-        let (name, default) =
-            inside[..end].split_once(':').map_or((&inside[..end], None), |(name, default)| (name, Some(default)));
-        match (environment(name), default) {
-            (Some(value), _) => out.push_str(&value),
-            (None, Some(default)) => match default.strip_prefix('?') {
-                Some(message) => return Err(format!("the variable '{name}' is not set: {message}")),
-                None => out.push_str(default),
-            },
-            (None, None) => return Err(format!("the variable '{name}' is not set and has no default")),
-        }
-        rest = &inside[end + 1..];
-    }
-    out.push_str(rest);
-    Ok(out)
 }
 
 /// Sections of the Elastic stack that have no meaning here.
@@ -212,7 +252,7 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         registry.text("file_permissions").and_then(|text| u32::from_str_radix(text.trim_start_matches('0'), 8).ok());
     let shutdown =
         filebeat.duration("shutdown_timeout").filter(|time| !time.is_zero()).unwrap_or(Duration::from_secs(10));
-    filebeat.ignore(&["autodiscover", "config", "modules", "config_dir", "overwrite_pipelines"]);
+    unsupported(&filebeat);
     let path = root.section("path");
     let home = overrides.home.clone().or_else(|| path.path("home")).unwrap_or_else(|| PathBuf::from("."));
     let data = overrides.data.clone().or_else(|| path.path("data")).unwrap_or_else(|| home.join("data"));
@@ -252,8 +292,24 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         http,
         exec,
         document_ids,
+        input_files: None,
         notices: Vec::new(),
     })
+}
+
+/// Parts of Filebeat that are not here.
+fn unsupported(filebeat: &Section<'_>) {
+    // Read before everything else.
+    filebeat.section("config").ignore_all();
+    filebeat.ignore(&["autodiscover", "modules", "config_dir", "overwrite_pipelines"]);
+    if filebeat.is_set("autodiscover") {
+        let hint = "an input with paths: [/var/log/containers/*.log] and the container parser reads all containers";
+        filebeat.error("autodiscover", "'filebeat.autodiscover' is not supported", Some(hint.into()));
+    }
+    if filebeat.get("modules").and_then(Node::as_list).is_some_and(|modules| !modules.is_empty()) {
+        let hint = "read the files with an input, and take them apart in the processor's pipeline";
+        filebeat.error("modules", "'filebeat.modules' is not supported", Some(hint.into()));
+    }
 }
 
 fn host_name() -> String {

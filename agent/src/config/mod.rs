@@ -2,7 +2,9 @@
 
 mod codec;
 mod elasticsearch;
+mod environment;
 mod filestream;
+mod input_files;
 mod inputs;
 mod kafka;
 mod kafka_security;
@@ -13,13 +15,17 @@ mod operation;
 mod outputs;
 mod parsers;
 pub(crate) mod section;
+mod sources;
 pub(crate) mod value;
+mod variables;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use parsers::syslog_settings;
 
+pub use environment::HELP as ENVIRONMENT_HELP;
+pub use input_files::{InputFiles, Signature};
 pub use load::{ConfigError, Overrides, from_text, load, peek};
 pub use section::Finding;
 
@@ -62,6 +68,8 @@ pub struct Config {
     pub logging: LogSettings,
     /// `document_id.enabled`: whether events bear a deterministic `@metadata._id`. Ours.
     pub document_ids: bool,
+    /// `filebeat.config.inputs`
+    pub input_files: Option<InputFiles>,
     /// What is worth saying although it is no error.
     pub notices: Vec<Finding>,
 }

@@ -13,7 +13,8 @@ pub(super) fn read(root: &Section<'_>, queue: Queue) -> Option<OutputSettings> {
     let set: Vec<&str> = output.keys().into_iter().filter(|key| names.contains(key)).collect();
     let [name] = set.as_slice() else {
         output.ignore(&names);
-        let hint = "set output.kafka, output.logstash, output.elasticsearch, output.file, output.console or output.discard";
+        let hint =
+            "set output.kafka, output.logstash, output.elasticsearch, output.file, output.console or output.discard";
         if set.is_empty() {
             root.error("output", "no output is set", Some(hint.into()));
         } else {

@@ -12,6 +12,8 @@ use crate::decode::Pattern;
 /// What is wrong or worth saying.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The file.
+    pub file: PathBuf,
     /// Where.
     pub position: Position,
     /// What.
@@ -28,11 +30,23 @@ pub(crate) struct Report(RefCell<Vec<Finding>>);
 
 impl Report {
     pub(crate) fn error(&self, position: Position, message: impl Into<String>, hint: Option<String>) {
-        self.0.borrow_mut().push(Finding { position, message: message.into(), hint, is_error: true });
+        self.0.borrow_mut().push(Finding {
+            file: PathBuf::new(),
+            position,
+            message: message.into(),
+            hint,
+            is_error: true,
+        });
     }
 
     pub(crate) fn notice(&self, position: Position, message: impl Into<String>) {
-        self.0.borrow_mut().push(Finding { position, message: message.into(), hint: None, is_error: false });
+        self.0.borrow_mut().push(Finding {
+            file: PathBuf::new(),
+            position,
+            message: message.into(),
+            hint: None,
+            is_error: false,
+        });
     }
 
     pub(crate) fn into_findings(self) -> Vec<Finding> {

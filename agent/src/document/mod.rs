@@ -20,7 +20,7 @@ pub use format::{Format, FormatError, Reference};
 pub use identity::{COMPATIBLE_VERSION, ECS_VERSION, Identity};
 
 pub(crate) use escape::to_text;
-pub(crate) use event::{expand, syslog_fields, write_keys};
+pub(crate) use event::{expand, set_error, syslog_fields, write_keys};
 pub(crate) use format::{Fields, path_of, text_of};
 pub(crate) use identity::deep_merge;
 pub use template::PlainView;

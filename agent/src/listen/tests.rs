@@ -108,7 +108,9 @@ fn syslog_is_parsed() {
         listen.max_message_size = 200;
     }
     let (_listeners, batches) = start(settings);
-    TcpStream::connect(address).unwrap().write_all(b"41 <165>1 2024-01-01T00:00:00Z h app 1 ID - m").unwrap();
+    let message = "<165>1 2024-01-01T00:00:00Z h app 1 ID - m";
+    let counted = format!("{} {message}", message.len());
+    TcpStream::connect(address).unwrap().write_all(counted.as_bytes()).unwrap();
     let batch = batches.recv_timeout(PATIENCE).unwrap();
     let syslog = batch.entries[0].extra.as_ref().unwrap().syslog.as_ref().unwrap();
     assert_eq!((syslog.hostname.as_deref(), batch.message(&batch.entries[0])), (Some("h"), b"m".as_slice()));

@@ -59,6 +59,7 @@ impl OutputSettings {
         match self {
             OutputSettings::Kafka(_) => "kafka",
             OutputSettings::Logstash(_) => "logstash",
+            OutputSettings::Elasticsearch(_) => "elasticsearch",
             OutputSettings::File(_) => "file",
             OutputSettings::Console => "console",
             OutputSettings::Discard => "discard",

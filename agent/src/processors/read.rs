@@ -13,7 +13,7 @@ use crate::pipeline::FileMeta;
 type Read = fn(&Section<'_>) -> Option<Arc<dyn Processor>>;
 
 /// Every processor there is.
-const KNOWN: [(&str, Read); 38] = [
+const KNOWN: [(&str, Read); 41] = [
     ("add_fields", super::add_fields::read),
     ("add_host_metadata", super::add_host_metadata::read),
     ("add_id", super::add_id::read),
@@ -21,6 +21,7 @@ const KNOWN: [(&str, Read); 38] = [
     ("add_locale", super::add_locale::read),
     ("add_network_direction", super::add_network_direction::read),
     ("add_observer_metadata", super::add_observer_metadata::read),
+    ("add_process_metadata", super::add_process_metadata::read),
     ("add_tags", super::add_tags::read),
     ("append", super::append::read),
     ("append_processor", super::append::read),
@@ -31,9 +32,11 @@ const KNOWN: [(&str, Read); 38] = [
     ("decode_csv_fields", super::decode_csv_fields::read),
     ("decode_duration", super::decode_duration::read),
     ("decode_json_fields", super::decode_json_fields::read),
+    ("decode_xml", super::decode_xml::read),
     ("decompress_gzip_field", super::decompress_gzip_field::read),
     ("detect_mime_type", super::detect_mime_type::read),
     ("dissect", super::dissect::read),
+    ("dns", super::dns::read),
     ("drop_event", super::drop_event::read),
     ("drop_fields", super::drop_fields::read),
     ("extract_array", super::extract_array::read),

@@ -256,6 +256,7 @@ impl Source {
             key: FileKey(hash.to_be_bytes()),
             input: input.clone(),
             path: format!("/dev/{name}").into(),
+            source: None,
             device: 0,
             inode: 0,
             fingerprint: None,

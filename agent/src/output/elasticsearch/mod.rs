@@ -218,7 +218,9 @@ impl Elasticsearch {
 impl Output for Elasticsearch {
     fn publish(&mut self, batch: Batch, documents: &mut Documents) {
         let Elasticsearch { settings, names, items, bytes, rejected, stats, .. } = self;
+        let mut written = 0;
         documents.write(&batch, |outgoing| {
+            written += 1;
             let index = outgoing.view.text(&names.index).map(std::borrow::Cow::into_owned);
             let Some(index) = index.or_else(|| settings.index.text(&outgoing.view)) else {
                 if rejected.keep(outgoing.bytes, "the index names a field that the document does not have") {
@@ -240,6 +242,7 @@ impl Output for Elasticsearch {
             *bytes += action.len() + outgoing.bytes.len();
             items.push(Item { action, source: outgoing.bytes.to_vec() });
         });
+        stats.took(batch.entries.len(), written);
         self.tickets.push(batch.ticket);
         self.since.get_or_insert_with(Instant::now);
         if self.items.len() >= self.settings.bulk_max_size || self.bytes >= LARGEST {
@@ -247,9 +250,14 @@ impl Output for Elasticsearch {
         }
     }
 
-    fn poll(&mut self) {
-        if self.since.is_some_and(|since| since.elapsed() >= GATHER) {
-            self.flush();
+    fn poll(&mut self) -> Duration {
+        match self.since.map(|since| since.elapsed()) {
+            None => Duration::from_millis(200),
+            Some(waited) if waited < GATHER => GATHER - waited,
+            Some(_) => {
+                self.flush();
+                Duration::ZERO
+            }
         }
     }
 
@@ -257,3 +265,6 @@ impl Output for Elasticsearch {
         self.flush();
     }
 }
+
+#[cfg(test)]
+mod tests;
