@@ -53,8 +53,7 @@ impl Open {
         let mut fields = Object::new();
         for attribute in element.attributes() {
             let attribute = attribute.map_err(|error| error.to_string())?;
-            let value = String::from_utf8_lossy(&attribute.value);
-            let value = quick_xml::escape::unescape(&value).map_err(|error| error.to_string())?;
+            let value = quick_xml::escape::unescape(&attribute.value).map_err(|error| error.to_string())?;
             add(&mut fields, name_of(attribute.key.local_name().as_ref(), to_lower), Value::from(value.as_ref()));
         }
         Ok(Open { name: name_of(element.local_name().as_ref(), to_lower), fields, text: String::new() })
@@ -73,9 +72,8 @@ impl Open {
     }
 }
 
-fn name_of(bytes: &[u8], to_lower: bool) -> String {
-    let name = String::from_utf8_lossy(bytes);
-    if to_lower { name.to_lowercase() } else { name.into_owned() }
+fn name_of(name: &str, to_lower: bool) -> String {
+    if to_lower { name.to_lowercase() } else { name.to_owned() }
 }
 
 /// What comes more than once becomes a list.
@@ -113,10 +111,10 @@ fn decode(text: &str, to_lower: bool) -> Result<Object, String> {
                 let parent = open.last_mut().map_or(&mut root, |parent| &mut parent.fields);
                 add(parent, element.name.clone(), element.value());
             }
-            Xml::Text(text) => push_text(&mut open, &String::from_utf8_lossy(&text))?,
-            Xml::CData(text) => push_text(&mut open, &String::from_utf8_lossy(&text))?,
+            Xml::Text(text) => push_text(&mut open, &text)?,
+            Xml::CData(text) => push_text(&mut open, &text)?,
             Xml::GeneralRef(name) => {
-                let entity = format!("&{};", String::from_utf8_lossy(&name));
+                let entity = format!("&{};", &*name);
                 let text = quick_xml::escape::unescape(&entity).map_err(|error| error.to_string())?;
                 push_text(&mut open, &text)?;
             }
