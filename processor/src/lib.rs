@@ -6,8 +6,12 @@ pub mod admin;
 pub mod cli;
 pub mod codec;
 #[cfg(feature = "edges")]
+mod command;
+#[cfg(feature = "edges")]
 pub mod delivery;
 pub mod filters;
+#[cfg(feature = "edges")]
+mod http_client;
 #[cfg(feature = "edges")]
 pub mod index;
 #[cfg(feature = "edges")]

@@ -1,5 +1,7 @@
 //! Codecs: bytes of an input to events, events to bytes of an output.
 
+use std::ops::Range;
+
 use tailrace_common::{Event, Str, Timestamp};
 
 use crate::lang::ast::Plugin;
@@ -9,13 +11,18 @@ use crate::plan::compile::unknown_plugin;
 use crate::plugin::BuildContext;
 
 mod cef;
+mod csv;
 mod dots;
 mod es_bulk;
+mod gzip_lines;
 mod json;
 mod line;
+mod msgpack;
 mod multiline;
 mod plain;
 mod rubydebug;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use multiline::Joiner;
 
@@ -24,6 +31,16 @@ pub trait Codec: Send + Sync {
     /// Appends the events that a text holds: one record of Kafka, or one piece that [`Codec::framing`] cut out of a
     /// stream. What cannot be decoded becomes an event with a tag.
     fn decode(&self, text: Str, now: Timestamp, events: &mut Vec<Event>);
+
+    /// The same for bytes that need not be text; asked for when [`Codec::is_binary`] says so.
+    fn decode_bytes(&self, bytes: &[u8], now: Timestamp, events: &mut Vec<Event>) {
+        self.decode(Str::from(String::from_utf8_lossy(bytes).as_ref()), now, events);
+    }
+
+    /// Whether it decodes bytes and not text.
+    fn is_binary(&self) -> bool {
+        false
+    }
 
     /// How streams are cut up for this codec.
     fn framing(&self) -> Framing {
@@ -40,10 +57,63 @@ pub trait Codec: Send + Sync {
 }
 
 /// How a stream of bytes is cut into pieces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Framing {
     /// At this delimiter.
     Lines(String),
+    /// Where this function says that the first message ends.
+    Messages(fn(&[u8]) -> Length),
+    /// Not at all.
+    Whole,
+}
+
+/// How long the first message of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes.
+    Complete(usize),
+    /// It has not come whole.
+    More,
+    /// It is none; where the next begins cannot be told.
+    Broken,
+}
+
+/// Decodes the pieces of one buffer, each as its codec wants it: as bytes, or as text in which what is no UTF-8 is
+/// replaced character by character. `finish` sees the events of each piece with its number.
+pub(crate) fn decode_pieces(
+    codec: &dyn Codec,
+    bytes: Vec<u8>,
+    pieces: &[Range<usize>],
+    now: Timestamp,
+    mut finish: impl FnMut(usize, &mut [Event]),
+) -> Vec<Event> {
+    let mut events = Vec::with_capacity(pieces.len());
+    let mut each = |decode: &dyn Fn(&Range<usize>, &mut Vec<Event>)| {
+        for (number, piece) in pieces.iter().enumerate() {
+            let from = events.len();
+            decode(piece, &mut events);
+            finish(number, &mut events[from..]);
+        }
+    };
+    if codec.is_binary() {
+        each(&|piece, events| codec.decode_bytes(&bytes[piece.clone()], now, events));
+        return events;
+    }
+    // The whole may be text where a part is not: an end may lie within a character.
+    match String::from_utf8(bytes) {
+        Ok(text) if pieces.iter().all(|piece| text.is_char_boundary(piece.end)) => {
+            let text = Str::from(text);
+            each(&|piece, events| codec.decode(text.try_slice(piece.clone()).unwrap_or_default(), now, events));
+        }
+        other => {
+            let bytes = other.map_or_else(|error| error.into_bytes(), String::into_bytes);
+            each(&|piece, events| {
+                let text = String::from_utf8_lossy(&bytes[piece.clone()]);
+                codec.decode(Str::from(text.as_ref()), now, events);
+            });
+        }
+    }
+    events
 }
 
 /// Builds a codec from its options.
@@ -62,11 +132,14 @@ pub struct CodecDefinition {
 /// All codecs, sorted by name.
 pub static CODECS: &[CodecDefinition] = &[
     cef::DEFINITION,
+    csv::DEFINITION,
     dots::DEFINITION,
     es_bulk::DEFINITION,
+    gzip_lines::DEFINITION,
     json::DEFINITION,
     json::LINES_DEFINITION,
     line::DEFINITION,
+    msgpack::DEFINITION,
     multiline::DEFINITION,
     plain::DEFINITION,
     rubydebug::DEFINITION,

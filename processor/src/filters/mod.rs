@@ -9,13 +9,15 @@ mod bytes;
 mod cidr;
 mod cipher;
 mod clone;
-mod csv;
+pub(crate) mod csv;
 mod date;
 mod de_dot;
 mod dissect;
 mod dns;
 mod drop;
 mod elapsed;
+#[cfg(feature = "edges")]
+mod elasticsearch;
 mod environment;
 mod extractnumbers;
 mod fingerprint;
@@ -23,10 +25,13 @@ mod geoip;
 pub(crate) mod grok;
 #[cfg(test)]
 mod hostile;
+#[cfg(feature = "edges")]
+mod http;
 mod i18n;
 mod json;
 mod json_encode;
 mod kv;
+mod memcached;
 mod metrics;
 mod mutate;
 mod prune;
@@ -37,6 +42,8 @@ mod split;
 mod syslog_pri;
 #[cfg(test)]
 mod test_plan;
+#[cfg(all(test, feature = "edges"))]
+mod test_server;
 #[cfg(test)]
 mod testing;
 mod throttle;
@@ -64,15 +71,20 @@ pub static FILTERS: &[FilterDefinition] = &[
     dns::DEFINITION,
     drop::DEFINITION,
     elapsed::DEFINITION,
+    #[cfg(feature = "edges")]
+    elasticsearch::DEFINITION,
     environment::DEFINITION,
     extractnumbers::DEFINITION,
     fingerprint::DEFINITION,
     geoip::DEFINITION,
     grok::DEFINITION,
+    #[cfg(feature = "edges")]
+    http::DEFINITION,
     i18n::DEFINITION,
     json::DEFINITION,
     json_encode::DEFINITION,
     kv::DEFINITION,
+    memcached::DEFINITION,
     metrics::DEFINITION,
     mutate::DEFINITION,
     prune::DEFINITION,

@@ -16,6 +16,7 @@ use crate::plugin::BuildContext;
 mod beats;
 mod common;
 mod dead_letters;
+mod exec;
 mod file;
 mod generator;
 mod heartbeat;
@@ -63,6 +64,7 @@ pub struct InputDefinition {
 pub static INPUTS: &[InputDefinition] = &[
     beats::DEFINITION,
     dead_letters::DEFINITION,
+    exec::DEFINITION,
     file::DEFINITION,
     generator::DEFINITION,
     heartbeat::DEFINITION,

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use memchr::memmem::Finder;
-use tailrace_common::{Event, Str, Timestamp};
+use tailrace_common::{Event, Timestamp};
 
-use crate::codec::{Codec, Framing, Joiner};
+use crate::codec::{Codec, Framing, Joiner, Length, decode_pieces};
 
 /// Texts collected for one batch: one buffer for all.
 #[derive(Debug, Default)]
@@ -50,67 +50,58 @@ impl Texts {
         now: Timestamp,
         mut finish: impl FnMut(usize, &mut Event),
     ) -> Vec<Event> {
-        let mut events = Vec::with_capacity(self.ends.len());
-        let mut decode = |number: usize, text: Str| {
-            let from = events.len();
-            codec.decode(text, now, &mut events);
-            events[from..].iter_mut().for_each(|event| finish(number, event));
-        };
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let ranges: Vec<Range<usize>> = starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end).collect();
-        // The whole may be text where a part is not: an end may lie within a character.
-        match String::from_utf8(self.bytes) {
-            Ok(text) if ranges.iter().all(|range| text.is_char_boundary(range.end)) => {
-                let text = Str::from(text);
-                for (number, range) in ranges.into_iter().enumerate() {
-                    decode(number, text.try_slice(range).unwrap_or_default());
-                }
-            }
-            Ok(text) => each_lossy(text.as_bytes(), ranges, decode),
-            Err(error) => each_lossy(error.as_bytes(), ranges, decode),
-        }
-        events
-    }
-}
-
-fn each_lossy(bytes: &[u8], ranges: Vec<Range<usize>>, mut decode: impl FnMut(usize, Str)) {
-    for (number, range) in ranges.into_iter().enumerate() {
-        decode(number, Str::from(String::from_utf8_lossy(&bytes[range]).as_ref()));
+        let pieces: Vec<Range<usize>> = starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end).collect();
+        decode_pieces(codec, self.bytes, &pieces, now, |number, events| {
+            events.iter_mut().for_each(|event| finish(number, event));
+        })
     }
 }
 
 /// Cuts one stream into texts, as its codec wants them.
 pub(super) struct Cutter {
-    lines: Lines,
+    pieces: Pieces,
     joiner: Option<Joiner>,
+}
+
+enum Pieces {
+    Lines(Lines),
+    Messages(Messages),
 }
 
 impl Cutter {
     /// A cutter at the start of a stream; `delimiter` is that of the input, for codecs that leave it to the input. A line
     /// longer than `longest` bytes is cut.
     pub(super) fn new(codec: &dyn Codec, delimiter: Option<&str>, longest: usize) -> Cutter {
-        let Framing::Lines(own) = codec.framing();
-        let delimiter = delimiter.unwrap_or(&own);
-        Cutter { lines: Lines::new(delimiter, longest), joiner: codec.joiner() }
+        let pieces = match codec.framing() {
+            Framing::Lines(own) => Pieces::Lines(Lines::new(delimiter.unwrap_or(&own), longest)),
+            Framing::Messages(length) => Pieces::Messages(Messages { length, rest: Vec::new(), longest }),
+            Framing::Whole => Pieces::Messages(Messages { length: |_| Length::More, rest: Vec::new(), longest }),
+        };
+        Cutter { pieces, joiner: codec.joiner() }
     }
 
     /// Takes bytes of the stream; calls `text` for each text that is complete, without its delimiter, and for how many
     /// bytes of the stream it stood.
     pub(super) fn push(&mut self, bytes: &[u8], mut text: impl FnMut(&[u8], usize)) {
-        match &mut self.joiner {
-            None => self.lines.push(bytes, text),
-            Some(joiner) => self.lines.push(bytes, |line, stood| joiner.push(without_return(line), stood, &mut text)),
+        match (&mut self.pieces, &mut self.joiner) {
+            (Pieces::Lines(lines), None) => lines.push(bytes, text),
+            (Pieces::Lines(lines), Some(joiner)) => {
+                lines.push(bytes, |line, stood| joiner.push(without_return(line), stood, &mut text));
+            }
+            (Pieces::Messages(messages), _) => messages.push(bytes, text),
         }
     }
 
     /// The stream has ended: what is begun counts as a text.
     pub(super) fn finish(&mut self, mut text: impl FnMut(&[u8], usize)) {
-        match &mut self.joiner {
-            None => self.lines.finish(text),
-            Some(joiner) => {
-                self.lines.finish(|line, stood| joiner.push(without_return(line), stood, &mut text));
+        match (&mut self.pieces, &mut self.joiner) {
+            (Pieces::Lines(lines), None) => lines.finish(text),
+            (Pieces::Lines(lines), Some(joiner)) => {
+                lines.finish(|line, stood| joiner.push(without_return(line), stood, &mut text));
                 joiner.flush(text);
             }
+            (Pieces::Messages(messages), _) => messages.finish(text),
         }
     }
 
@@ -118,6 +109,40 @@ impl Cutter {
     pub(super) fn flush_due(&mut self, text: impl FnMut(&[u8], usize)) {
         if let Some(joiner) = self.joiner.as_mut().filter(|joiner| joiner.is_due()) {
             joiner.flush(text);
+        }
+    }
+}
+
+/// Cuts a stream where its messages end.
+struct Messages {
+    length: fn(&[u8]) -> Length,
+    /// The begun message.
+    rest: Vec<u8>,
+    /// What is longer is handed out as it is.
+    longest: usize,
+}
+
+impl Messages {
+    fn push(&mut self, bytes: &[u8], mut text: impl FnMut(&[u8], usize)) {
+        self.rest.extend_from_slice(bytes);
+        let mut start = 0;
+        while start < self.rest.len() {
+            let rest = &self.rest[start..];
+            let end = match (self.length)(rest) {
+                Length::Complete(length) => length.clamp(1, rest.len()),
+                Length::More if rest.len() < self.longest => break,
+                Length::More | Length::Broken => rest.len(),
+            };
+            text(&rest[..end], end);
+            start += end;
+        }
+        self.rest.drain(..start);
+    }
+
+    fn finish(&mut self, text: impl FnOnce(&[u8], usize)) {
+        if !self.rest.is_empty() {
+            text(&self.rest, self.rest.len());
+            self.rest.clear();
         }
     }
 }
@@ -205,6 +230,24 @@ mod tests {
             prop_assert_eq!(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect::<Vec<_>>(), wanted);
             prop_assert_eq!(stood, text.len());
         }
+    }
+
+    #[test]
+    fn messages_end_where_they_say() {
+        // The first byte of a message is its length; 0 is none.
+        let length = |bytes: &[u8]| match bytes[0] {
+            0 => Length::Broken,
+            length if bytes.len() < usize::from(length) => Length::More,
+            length => Length::Complete(length.into()),
+        };
+        let mut cutter = Messages { length, rest: Vec::new(), longest: 8 };
+        let mut texts = Vec::new();
+        for bytes in [&b"\x01\x03a"[..], b"b\x02", b"c\x00xy", b"\x09......", b"..\x05."] {
+            cutter.push(bytes, |text, _| texts.push(text.to_vec()));
+        }
+        cutter.finish(|text, _| texts.push(text.to_vec()));
+        let wanted: [&[u8]; 6] = [b"\x01", b"\x03ab", b"\x02c", b"\x00xy", b"\x09........", b"\x05."];
+        assert_eq!(texts, wanted);
     }
 
     #[test]

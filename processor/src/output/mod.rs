@@ -10,7 +10,9 @@ use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 mod elasticsearch;
+mod exec;
 mod file;
+mod http;
 mod kafka;
 mod local;
 mod null;
@@ -78,7 +80,9 @@ pub struct OutputDefinition {
 /// All outputs, sorted by name.
 pub static OUTPUTS: &[OutputDefinition] = &[
     elasticsearch::DEFINITION,
+    exec::DEFINITION,
     file::DEFINITION,
+    http::DEFINITION,
     kafka::DEFINITION,
     local::DEFINITION,
     null::DEFINITION,

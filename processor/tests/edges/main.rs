@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod beats;
+mod exec;
 mod files;
 mod http;
+mod http_output;
 mod kafka;
 mod letters;
 mod pipelines;

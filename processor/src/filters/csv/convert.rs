@@ -9,7 +9,7 @@ use crate::filters::ruby;
 
 /// What a column is converted to.
 #[derive(Clone)]
-pub(super) enum Conversion {
+pub(crate) enum Conversion {
     Integer,
     Float,
     Boolean,
@@ -19,13 +19,13 @@ pub(super) enum Conversion {
 }
 
 /// A missing value cannot be true or false.
-pub(super) struct NoValue;
+pub(crate) struct NoValue;
 
 impl Conversion {
     /// The names, for messages.
-    pub(super) const NAMES: &'static str = "integer, float, boolean, date, date_time";
+    pub(crate) const NAMES: &'static str = "integer, float, boolean, date, date_time";
 
-    pub(super) fn named(name: &str, zone: &Zone) -> Option<Conversion> {
+    pub(crate) fn named(name: &str, zone: &Zone) -> Option<Conversion> {
         Some(match name {
             "integer" => Conversion::Integer,
             "float" => Conversion::Float,
@@ -37,7 +37,7 @@ impl Conversion {
     }
 
     /// What cannot be converted stays the text it is.
-    pub(super) fn of(&self, value: Option<Str>) -> Result<Value, NoValue> {
+    pub(crate) fn of(&self, value: Option<Str>) -> Result<Value, NoValue> {
         let text = match (value, self) {
             (Some(text), _) => text,
             (None, Conversion::Boolean) => return Err(NoValue),

@@ -6,7 +6,7 @@ use tailrace_common::Str;
 const VALUES_LIMIT: usize = 100_000;
 
 /// What separates and quotes values.
-pub(super) struct Dialect {
+pub(crate) struct Dialect {
     separator: String,
     /// The first character of the separator: it ends a value even where the rest of the separator does not follow.
     first: char,
@@ -17,14 +17,14 @@ pub(super) struct Dialect {
 
 /// A row that Ruby's CSV refuses.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// The values of a row; those between two separators without anything are missing.
-pub(super) type Row = Vec<Option<Str>>;
+pub(crate) type Row = Vec<Option<Str>>;
 
 impl Dialect {
     /// Nothing when the separator is empty or the quote is not one character.
-    pub(super) fn new(separator: &str, quote: &str) -> Option<Dialect> {
+    pub(crate) fn new(separator: &str, quote: &str) -> Option<Dialect> {
         let first = separator.chars().next()?;
         let mut quotes = quote.chars();
         let quote = quotes.next().filter(|_| quotes.next().is_none())?;
@@ -37,7 +37,7 @@ impl Dialect {
     }
 
     /// The first row; `None` for a text without anything in it.
-    pub(super) fn row(&self, text: &Str) -> Result<Option<Row>, Malformed> {
+    pub(crate) fn row(&self, text: &Str) -> Result<Option<Row>, Malformed> {
         let line_end = line_end(text);
         let mut row = Row::new();
         let mut at = 0;

@@ -12,8 +12,9 @@ use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 mod convert;
 mod line;
 
-use convert::Conversion;
-use line::{Dialect, Row};
+pub(crate) use convert::Conversion;
+pub(crate) use line::Dialect;
+use line::Row;
 
 pub(in crate::filters) const DEFINITION: FilterDefinition = FilterDefinition {
     name: "csv",

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 use tailrace_common::event::{Lane, Origin};
-use tailrace_common::{Event, Object, Str, Timestamp, Value};
+use tailrace_common::{Event, Object, Timestamp, Value};
 
 use super::offsets::{Offsets, Partition};
 use super::{Context, Decorate};
+use crate::codec::decode_pieces;
 use crate::delivery::Lease;
 use crate::input::{Batch, Records};
 
@@ -36,8 +37,10 @@ impl Collected {
     pub(super) fn push(&mut self, message: &BorrowedMessage<'_>, partition: Arc<Partition>, context: &Context) {
         let start = self.text.len();
         let payload = message.payload().unwrap_or_default();
+        let binary = context.codec.is_binary();
         match std::str::from_utf8(payload) {
             Ok(_) => self.text.extend_from_slice(payload),
+            Err(_) if binary => self.text.extend_from_slice(payload),
             Err(_) => self.text.extend_from_slice(String::from_utf8_lossy(payload).as_bytes()),
         }
         let decoration = (context.decorate != Decorate::None).then(|| Box::new(decoration(message, context)));
@@ -97,24 +100,19 @@ struct Work {
 
 impl Records for Work {
     fn events(self: Box<Self>, now: Timestamp) -> Vec<Event> {
-        let text = Str::from(
-            String::from_utf8(self.text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        );
-        let mut events = Vec::with_capacity(self.records.len());
-        for record in self.records {
-            let from = events.len();
-            let payload = text.try_slice(record.payload).unwrap_or_default();
-            self.context.codec.decode(payload, now, &mut events);
+        let pieces: Vec<Range<usize>> = self.records.iter().map(|record| record.payload.clone()).collect();
+        let (records, context) = (&self.records, &self.context);
+        decode_pieces(&*context.codec, self.text, &pieces, now, |number, events| {
+            let record = &records[number];
             let lane: &Arc<Lane> = &record.partition.lane;
-            for event in &mut events[from..] {
+            for event in events {
                 event.origin = Some(Origin { lane: lane.clone(), offset: record.offset, ordinal: 0 });
                 if let Some(decoration) = &record.decoration {
                     event.metadata_mut().insert("kafka", (**decoration).clone());
                 }
-                self.context.decoration.apply(event);
+                context.decoration.apply(event);
             }
-        }
-        events
+        })
     }
 }
 
