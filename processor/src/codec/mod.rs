@@ -1,7 +1,5 @@
 //! Codecs: bytes of an input to events, events to bytes of an output.
 
-use std::ops::Range;
-
 use tailrace_common::{Event, Str, Timestamp};
 
 use crate::lang::ast::Plugin;
@@ -80,15 +78,16 @@ pub enum Length {
 
 /// Decodes the pieces of one buffer, each as its codec wants it: as bytes, or as text in which what is no UTF-8 is
 /// replaced character by character. `finish` sees the events of each piece with its number.
+#[cfg(feature = "edges")]
 pub(crate) fn decode_pieces(
     codec: &dyn Codec,
     bytes: Vec<u8>,
-    pieces: &[Range<usize>],
+    pieces: &[std::ops::Range<usize>],
     now: Timestamp,
     mut finish: impl FnMut(usize, &mut [Event]),
 ) -> Vec<Event> {
     let mut events = Vec::with_capacity(pieces.len());
-    let mut each = |decode: &dyn Fn(&Range<usize>, &mut Vec<Event>)| {
+    let mut each = |decode: &dyn Fn(&std::ops::Range<usize>, &mut Vec<Event>)| {
         for (number, piece) in pieces.iter().enumerate() {
             let from = events.len();
             decode(piece, &mut events);
