@@ -255,7 +255,13 @@ impl Reader {
         if there > file.size {
             file.size = there;
             file.active = self.clock.now();
+        } else if file.gzip && is_end && there < file.size {
+            // Written to the original after it was copied, and seen, but never read.
+            let (meta, lost) = (file.meta.clone(), file.size - there);
+            file.size = there;
+            self.lose(meta, Some(id), there, lost, "truncated");
         }
+        let Some(file) = self.files.get_mut(id) else { return Ok(Stretch::End) };
         if read == overlap {
             return Ok(Stretch::End);
         }

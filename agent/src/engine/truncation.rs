@@ -85,7 +85,7 @@ impl Reader {
             predecessor: None,
             successor: None,
             birth: stat.birth,
-            size: if gzip { 0 } else { stat.size },
+            size: if gzip { seen } else { stat.size },
             gzip,
             big_endian: file.big_endian,
             rotated: true,
@@ -185,10 +185,10 @@ impl Reader {
     pub(super) fn let_go(&mut self, id: Id, reason: &'static str) {
         self.release(id, true);
         let Some(file) = self.files.get(id) else { return };
-        let (meta, offset, bytes, gzip) = (file.meta.clone(), file.offset, file.unread(), file.gzip);
+        let (meta, offset, bytes) = (file.meta.clone(), file.offset, file.unread());
         let clean = file.settings.clean_removed;
         // What a copy holds its original has, or lost.
-        if !gzip && file.copy_of.is_none() {
+        if file.copy_of.is_none() {
             self.lose(meta.clone(), Some(id), offset, bytes, reason);
         }
         self.files.remove(id);
@@ -200,7 +200,7 @@ impl Reader {
     /// As [`Reader::lose`], for a file of which only the registry's state is left.
     pub(super) fn lose_known(&mut self, input: usize, state: &FileState, reason: &'static str) {
         let bytes = unread(state.offset, state.size, state.beyond.iter().copied());
-        if bytes == 0 || state.gzip {
+        if bytes == 0 {
             return;
         }
         let meta = FileMeta {
@@ -218,7 +218,14 @@ impl Reader {
     }
 
     /// Enters bytes that were destroyed unread into the ledger, and sends an event that says so.
-    fn lose(&mut self, meta: std::sync::Arc<FileMeta>, id: Option<Id>, offset: u64, bytes: u64, reason: &'static str) {
+    pub(super) fn lose(
+        &mut self,
+        meta: std::sync::Arc<FileMeta>,
+        id: Option<Id>,
+        offset: u64,
+        bytes: u64,
+        reason: &'static str,
+    ) {
         if bytes == 0 {
             return;
         }

@@ -45,6 +45,7 @@ pub(super) fn faults(world: &World, deliveries: &[Delivery], holds_back: bool) -
     // Those with the most lines first: they leave the least choice to the others.
     let mut groups: Vec<_> = by_key.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.iter().filter(|delivery| !delivery.is_loss).count()));
+    let mut of_key: BTreeMap<FileKey, usize> = BTreeMap::new();
     for group in groups {
         let candidates = (0..bytes.len()).filter(|at| {
             let generation = &world.generations[*at];
@@ -63,10 +64,14 @@ pub(super) fn faults(world: &World, deliveries: &[Delivery], holds_back: bool) -
             };
             group.iter().map(cost).sum()
         };
-        let Some(at) = candidates.min_by_key(covered) else {
+        let key = group.first().map(|delivery| delivery.key);
+        let same_key = |at: &usize| key.is_none_or(|key| of_key.get(&key).is_none_or(|known| known == at));
+        let is_loss = group.iter().all(|delivery| delivery.is_loss);
+        let Some(at) = candidates.min_by_key(|at| (covered(at), is_loss && !same_key(at))) else {
             faults.push(format!("delivered what nobody wrote: {group:?}"));
             continue;
         };
+        of_key.extend(key.filter(|_| !is_loss).map(|key| (key, at)));
         for delivery in group {
             for byte in &mut bytes[at][delivery.start as usize..delivery.end as usize] {
                 if delivery.is_loss {
