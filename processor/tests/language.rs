@@ -8,6 +8,7 @@ use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Clock, Event, Object, Str, Timestamp, Value};
 use tailrace_processor::filters::FILTERS;
 use tailrace_processor::lang::ast::Source;
+use tailrace_processor::lang::diagnostic::Diagnostic;
 use tailrace_processor::lang::lint::lint;
 use tailrace_processor::lang::{ParseOptions, has_errors, parse};
 use tailrace_processor::options::Ecs;
@@ -17,6 +18,11 @@ use tailrace_processor::plugin::{BuildContext, Shared};
 use tailrace_processor::tune::cases::rendered;
 
 fn compile(name: &str, text: &str) -> Result<FilterPlan, String> {
+    let (plan, findings) = findings(name, text);
+    if has_errors(&findings) { Err(rendered(&findings)) } else { Ok(plan) }
+}
+
+fn findings(name: &str, text: &str) -> (FilterPlan, Vec<Diagnostic>) {
     let source = Arc::new(Source { name: name.into(), text: text.into() });
     let (config, mut findings) = parse(&source, ParseOptions::default());
     let expand = |text: &str| Ok(text.to_string());
@@ -29,8 +35,8 @@ fn compile(name: &str, text: &str) -> Result<FilterPlan, String> {
         shared: Shared::default(),
     };
     let plan = compile_filters(&config, &build, &mut findings);
-    lint(&config);
-    if has_errors(&findings) { Err(rendered(&findings)) } else { Ok(plan) }
+    findings.extend(lint(&config));
+    (plan, findings)
 }
 
 fn run(plan: &FilterPlan, event: Event) -> Vec<String> {
@@ -87,6 +93,39 @@ fn long_conditions_are_refused_before_they_nest_too_deeply() {
     assert!(compile("chain", &chain(100_000)).err().unwrap().contains("more than 500 operators"));
     let nested = format!("filter {{ {}drop {{ }}{} }}", "if [a] { ".repeat(100_000), " }".repeat(100_000));
     assert!(compile("nested", &nested).err().unwrap().contains("nested more than 100 deep"));
+}
+
+/// The text that a finding marks, its code and its hint.
+#[test]
+fn findings_say_what_is_wrong_and_where() {
+    for (filters, marked, code, hint) in [
+        (r#"grok { match => { "m" => "a %{IPORHOTS:c}" } }"#, "%{IPORHOTS", "invalid-pattern", "%{IPORHOST}"),
+        (r#"grok { match => { "m" => "a(b" } }"#, "(", "invalid-pattern", ""),
+        (
+            r#"grok { match => { "m" => "%{X:x}" } pattern_definitions => { "X" => "%{NOPE}" } }"#,
+            "%{NOPE}",
+            "invalid-pattern",
+            "",
+        ),
+        (r#"grok { match => { "m" => "^(\w+\s?)*$" } }"#, r"(\w+\s?)*", "catastrophic-backtracking", "(?>"),
+        (r#"mutate { gsub => ["a", "x[b", ""] }"#, "[", "invalid-pattern", ""),
+        (r#"mutate { convert => { "a" => "int" } }"#, r#"{ "a" => "int" }"#, "invalid-option", ""),
+        (r#"mutate { renam => { "a" => "b" } }"#, "renam", "unknown-option", "'rename'"),
+        (r#"mutate { remove => ["a"] }"#, r#"["a"]"#, "obsolete-option", "remove_field"),
+        (r#"date { match => ["t", "ISO8601", "yyyy-MM-ddTHH"] }"#, "T", "invalid-pattern", ""),
+        (r#"dissect { mapping => { "m" => "no field" } }"#, "no field", "invalid-pattern", ""),
+        (r#"if [a] =~ /x(y/ { drop { } }"#, "(", "invalid-condition", "Ruby"),
+        (r#"if "a" in ["a", "b"] { drop { } }"#, r#""a" in ["a", "b"]"#, "never-taken", ""),
+        (r#"muta { }"#, "muta", "unknown-plugin", "'mutate'"),
+        (r#"ruby { code => "event.cancel" }"#, "ruby", "unknown-plugin", ""),
+        (r#"drop { } mutate { }"#, "mutate", "never-taken", "'if'"),
+    ] {
+        let (_, found) = findings("a.conf", &format!("filter {{\n  {filters}\n}}"));
+        let Some(first) = found.first() else { panic!("nothing is found in {filters}") };
+        assert_eq!((first.span.text(), first.code), (marked, code), "{filters}: {first:?}");
+        assert!(first.hint.as_deref().unwrap_or_default().contains(hint), "{filters}: {:?}", first.hint);
+        assert_eq!(first.span.position().line, 2);
+    }
 }
 
 /// Filters that touch everything that an event can hold.

@@ -1,5 +1,7 @@
 //! Names of months and days, in the forms of the Java runtime.
 
+use std::sync::OnceLock;
+
 /// A language for the names of months, days and halves of a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Locale {
@@ -247,6 +249,51 @@ const JAPANESE: Names = Names {
     days: ["月曜日|月", "火曜日|火", "水曜日|水", "木曜日|木", "金曜日|金", "土曜日|土", "日曜日|日"],
     halves: ["午前", "午後"],
 };
+
+/// One form of a name.
+struct Form {
+    text: &'static str,
+    /// Which entry it is a form of.
+    at: usize,
+    /// Its first letter in lower case, where it is an ASCII letter: most forms are told apart by it.
+    first: Option<u8>,
+}
+
+/// The forms of all entries, longer ones first.
+fn forms(entries: &[&'static str]) -> Vec<Form> {
+    let split = entries.iter().enumerate().flat_map(|(at, entry)| entry.split('|').map(move |text| (at, text)));
+    let form = |(at, text): (usize, &'static str)| Form { text, at, first: first_letter(text) };
+    let mut forms: Vec<Form> = split.map(form).collect();
+    forms.sort_by_key(|form| std::cmp::Reverse(form.text.len()));
+    forms
+}
+
+fn first_letter(text: &str) -> Option<u8> {
+    text.bytes().next().filter(u8::is_ascii).map(|letter| letter.to_ascii_lowercase())
+}
+
+/// Tables for every language, made when they are first asked for.
+type Tables = [OnceLock<Vec<Form>>; 9];
+
+impl Locale {
+    /// Which month, from 0, the text starts with; and the bytes taken.
+    pub(super) fn month(self, text: &str) -> Option<(usize, usize)> {
+        static MONTHS: Tables = [const { OnceLock::new() }; 9];
+        longest(MONTHS[self as usize].get_or_init(|| forms(&self.names().months)), text)
+    }
+
+    /// Which day of the week, from 0 for Monday, the text starts with; and the bytes taken.
+    pub(super) fn weekday(self, text: &str) -> Option<(usize, usize)> {
+        static DAYS: Tables = [const { OnceLock::new() }; 9];
+        longest(DAYS[self as usize].get_or_init(|| forms(&self.names().days)), text)
+    }
+}
+
+fn longest(forms: &[Form], text: &str) -> Option<(usize, usize)> {
+    let first = first_letter(text);
+    let mut near = forms.iter().filter(|form| form.first == first || form.first.is_none() || first.is_none());
+    near.find_map(|form| Some((form.at, starts_with_ignoring_case(text, form.text)?)))
+}
 
 /// Which entry the text starts with, letters of either case, the longest form counting; and the bytes taken.
 pub(super) fn match_name(entries: &[&str], text: &str) -> Option<(usize, usize)> {

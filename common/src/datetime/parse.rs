@@ -35,6 +35,7 @@ impl Pattern {
         let mut rest = text;
         for item in &self.items {
             let taken = match item {
+                Item::Literal(literal) if rest.as_bytes().starts_with(literal.as_bytes()) => literal.len(),
                 Item::Literal(literal) => starts_with_ignoring_case(rest, literal)?,
                 Item::Field { field, width, tight } => said.take(*field, *width, *tight, rest, context)?,
             };
@@ -54,20 +55,20 @@ impl Said {
         text: &str,
         context: &ParseContext<'_>,
     ) -> Option<usize> {
-        let names = context.locale.names();
         match field {
             Field::Month if width >= 3 => {
-                let (month, taken) = match_name(&names.months, text)?;
+                let (month, taken) = context.locale.month(text)?;
                 self.month = Some(month as u32 + 1);
                 return Some(taken);
             }
             Field::DayOfWeekName => {
-                let (day, taken) = match_name(&names.days, text)?;
+                let (day, taken) = context.locale.weekday(text)?;
                 self.day_of_week = Some(day as u32 + 1);
                 return Some(taken);
             }
             Field::HalfOfDay => {
-                let (half, taken) = match_name(&names.halves, text).or_else(|| match_name(&["AM", "PM"], text))?;
+                let (half, taken) =
+                    match_name(&context.locale.names().halves, text).or_else(|| match_name(&["AM", "PM"], text))?;
                 self.afternoon = Some(half == 1);
                 return Some(taken);
             }

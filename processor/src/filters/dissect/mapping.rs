@@ -1,5 +1,6 @@
 //! A dissect pattern: fields and the delimiters between them.
 
+use memchr::memchr;
 use memchr::memmem::Finder;
 use smallvec::SmallVec;
 use tailrace_common::{Event, FieldPath, Str, Value};
@@ -141,7 +142,8 @@ impl Mapping {
             if delimiter.is_empty() {
                 return None;
             }
-            let found = from + end.find(&bytes[from..])?;
+            let found =
+                from + if let [only] = delimiter { memchr(*only, &bytes[from..]) } else { end.find(&bytes[from..]) }?;
             spans.push((left.min(found), found));
             from = found + delimiter.len();
             while part.padded && bytes[from..].starts_with(delimiter) {
