@@ -28,6 +28,11 @@ pub struct Branch<T> {
 }
 
 impl<T> Branch<T> {
+    /// How many events took each arm, and last those that took none.
+    pub fn taken(&self) -> impl Iterator<Item = u64> {
+        self.taken.iter().map(|counter| counter.load(Ordering::Relaxed))
+    }
+
     /// Counts the arms that the events of a batch took.
     pub fn count(&self, arms: &[usize]) {
         // Runs of events that go the same way are added at once.

@@ -3,6 +3,7 @@
 pub mod cases;
 #[cfg(feature = "edges")]
 pub mod check;
+pub mod coverage;
 pub mod grok;
 #[cfg(feature = "edges")]
 pub mod plugins;

@@ -153,6 +153,13 @@ fn read_codec(written: &str, build: &BuildContext<'_>) -> Result<Box<dyn Codec>,
     codec.filter(|_| !has_errors(&findings)).ok_or_else(|| rendered(&findings))
 }
 
+impl SuiteRunner {
+    /// The filters, with what they have counted.
+    pub fn plan(&self) -> &FilterPlan {
+        &self.plan
+    }
+}
+
 impl Runner for SuiteRunner {
     fn decode(&mut self, line: &str) -> Vec<Event> {
         let mut events = Vec::new();
@@ -255,6 +262,26 @@ testcases:
             "input":["{\"n\":1}","{\"n\":2}"],"expected":[{"n":1.0,"type":"app"},{"n":3,"type":"app"}]}"#;
         let Outcome::Differs { got, .. } = &run("s.json", json)[0].1 else { panic!("must differ") };
         assert_eq!(got[1], r#"{"n":2.0,"type":"app"}"#);
+    }
+
+    #[test]
+    fn coverage_tells_what_no_event_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        std::fs::write(&path, PIPELINE).unwrap();
+        let settings = RunnerSettings { clock: Clock::System, ecs: Ecs::Disabled, support_escapes: false };
+        let prepared = Prepared::load(&[path.display().to_string()], settings).unwrap();
+        let suite = Suite::parse(Path::new("s.json"), r#"{"input":["x"],"expected":[]}"#).unwrap();
+        let mut runner = prepared.runner(&suite).unwrap();
+        suite.run(&mut runner);
+        let mut coverage = super::super::coverage::Coverage::default();
+        coverage.add(runner.plan());
+        let mut out = Vec::new();
+        coverage.print(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(r#"never reached: if [type] == "syslog""#), "{text}");
+        assert!(text.contains("never reached: grok") && !text.contains("never reached: mutate"), "{text}");
+        assert!(text.ends_with("1 of 6 branches and filters reached\n"), "{text}");
     }
 
     #[test]

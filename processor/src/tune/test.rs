@@ -11,6 +11,7 @@ use clap::Args;
 use tailrace_common::{Clock, Timestamp};
 
 use super::cases::{Case, Outcome};
+use super::coverage::Coverage;
 use super::report::{self, Format, Ran};
 use super::runner::{Prepared, RunnerSettings};
 use super::suite::Suite;
@@ -53,6 +54,9 @@ pub struct TestArgs {
     /// `pipeline.ecs_compatibility` for suites: disabled, v1 or v8.
     #[arg(long, default_value = "v8", value_parser = super::ecs_mode, conflicts_with = "cases")]
     ecs: Ecs,
+    /// Also print which branches and filters no event of the suites reached.
+    #[arg(long, conflicts_with = "cases")]
+    coverage: bool,
     /// `config.support_escapes` for suites.
     #[arg(long, conflicts_with = "cases")]
     support_escapes: bool,
@@ -66,6 +70,7 @@ impl TestArgs {
     /// Runs the cases and prints what came of them.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let mut ran = Vec::new();
+        let mut coverage = Coverage::default();
         for path in &self.cases {
             let results = self.run_file(path)?;
             if self.update {
@@ -81,7 +86,7 @@ impl TestArgs {
             };
             let prepared = Prepared::load(&self.pipeline, settings).map_err(|error| anyhow!(error))?;
             for path in &self.suites {
-                ran.extend(self.run_suite(path, &prepared)?);
+                ran.extend(self.run_suite(path, &prepared, &mut coverage)?);
             }
         }
         if ran.is_empty() {
@@ -90,6 +95,9 @@ impl TestArgs {
         let failed = ran.iter().filter(|ran| !ran.outcome.passed()).count();
         let mut out = io::BufWriter::new(io::stdout().lock());
         report::print(self.format, &mut out, &ran, failed)?;
+        if self.coverage {
+            coverage.print(&mut io::stderr().lock())?;
+        }
         out.flush()?;
         Ok(ExitCode::from(u8::from(failed > 0 && !self.update)))
     }
@@ -111,13 +119,14 @@ impl TestArgs {
     }
 
     /// Every suite starts with filters that have seen nothing.
-    fn run_suite(&self, path: &Path, prepared: &Prepared) -> anyhow::Result<Vec<Ran>> {
+    fn run_suite(&self, path: &Path, prepared: &Prepared, coverage: &mut Coverage) -> anyhow::Result<Vec<Ran>> {
         let group = path.display().to_string();
         let text = fs::read_to_string(path).with_context(|| format!("cannot read '{group}'"))?;
         let suite = Suite::parse(path, &text).with_context(|| format!("cannot read '{group}'"))?;
         let started = Instant::now();
         let mut runner = prepared.runner(&suite).map_err(|error| anyhow!("{group}: {error}"))?;
         let outcomes = suite.run(&mut runner);
+        coverage.add(runner.plan());
         let seconds = started.elapsed().as_secs_f64() / outcomes.len().max(1) as f64;
         let ran = outcomes.into_iter().enumerate().map(|(at, (title, outcome))| {
             let id = format!("{group}:{}", at + 1);
