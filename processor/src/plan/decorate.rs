@@ -55,6 +55,10 @@ impl Decoration {
             return Ok(());
         }
         for (name, values) in &self.add_field {
+            if values.is_empty() {
+                let path = path_of(name, event)?;
+                add_empty_list(event, &path)?;
+            }
             for value in values {
                 let text = value.render(event)?;
                 let path = path_of(name, event)?;
@@ -104,6 +108,14 @@ pub fn add_value(event: &mut Event, path: &FieldPath, value: Value) -> Result<()
         Some(scalar) => Value::Array(vec![scalar.clone(), value]),
     };
     event.set(path, combined).map_err(|error| TemplateError(error.to_string()))
+}
+
+/// `add_field => { "x" => [] }` makes an empty list of a field that is not there.
+fn add_empty_list(event: &mut Event, path: &FieldPath) -> Result<(), TemplateError> {
+    if event.get(path).is_some() {
+        return Ok(());
+    }
+    event.set(path, Value::Array(Vec::new())).map_err(|error| TemplateError(error.to_string()))
 }
 
 fn remove_tag(event: &mut Event, tag: &Str) {
