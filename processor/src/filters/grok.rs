@@ -102,9 +102,9 @@ fn report(options: &mut Options<'_>, patterns: &PatternSet, text: &str, error: &
     let (origin, length, hint) = match error {
         GrokError::Undefined { name, origin } => {
             let near = nearest(name, patterns.names());
-            (Some(origin), name.len() + 3, near.map(|near| format!("did you mean %{{{near}}}?")))
+            (Some(origin), name.len() + 2, near.map(|near| format!("did you mean %{{{near}}}?")))
         }
-        GrokError::Recursive { name, origin } => (Some(origin), name.len() + 3, None),
+        GrokError::Recursive { name, origin } => (Some(origin), name.len() + 2, None),
         GrokError::Syntax { origin, .. } => (Some(origin), 1, None),
         GrokError::TooLarge => (None, 0, None),
     };
