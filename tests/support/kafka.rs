@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -77,14 +77,20 @@ pub(crate) fn make_topic_with(prefix: &str, partitions: i32, settings: &[(&str, 
     name
 }
 
-/// Changes a setting of a topic.
-pub(crate) fn set_topic(topic: &str, key: &str, value: &str) {
+/// Deletes a topic.
+pub(crate) fn delete_topic(topic: &str) {
     let admin: AdminClient<DefaultClientContext> = config().create().unwrap();
-    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let results = runtime.block_on(admin.alter_configs([&change], &options)).unwrap();
+    let results = runtime.block_on(admin.delete_topics(&[topic], &options)).unwrap();
     results.into_iter().next().unwrap().unwrap();
+}
+
+/// Whether there is a topic of this name. Asking makes none.
+pub(crate) fn exists(topic: &str) -> bool {
+    let consumer: BaseConsumer = config().set("group.id", unique("looker")).create().unwrap();
+    let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
+    metadata.topics().iter().any(|found| found.name() == topic)
 }
 
 /// Writes records (partition, payload) and waits until the broker has all of them.

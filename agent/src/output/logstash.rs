@@ -256,7 +256,7 @@ impl Output for Logstash {
         }
     }
 
-    fn poll(&mut self) -> Duration {
+    fn poll(&mut self, _: &mut Documents) -> Duration {
         if self.windows.is_empty() {
             return Duration::from_millis(200);
         }
@@ -267,7 +267,8 @@ impl Output for Logstash {
 
     fn close(&mut self, deadline: Instant) {
         while !self.windows.is_empty() && Instant::now() < deadline && !self.stopping() {
-            self.poll();
+            self.send_waiting();
+            self.take_acknowledgements();
         }
     }
 }

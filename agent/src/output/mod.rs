@@ -141,7 +141,7 @@ trait Output {
     fn publish(&mut self, batch: Batch, documents: &mut Documents);
 
     /// Does what is due besides: delivery reports, acknowledgements. Says how long it may wait for the next time.
-    fn poll(&mut self) -> Duration {
+    fn poll(&mut self, _documents: &mut Documents) -> Duration {
         POLL
     }
 
@@ -204,7 +204,7 @@ impl Sender {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 // While batches come, each publish does what is due.
-                wait = if batches.is_empty() { output.poll() } else { Duration::ZERO };
+                wait = if batches.is_empty() { output.poll(&mut documents) } else { Duration::ZERO };
             }
             output.close(Instant::now() + CLOSE);
         };

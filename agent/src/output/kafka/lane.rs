@@ -139,15 +139,16 @@ impl Lane {
     }
 
     /// Whether nothing has got through for a while.
-    fn is_stuck(&self) -> bool {
-        let open = self.state == State::Open || (self.state == State::Asking && self.reason.is_none());
-        !open || self.progress.elapsed() >= STUCK
+    pub(super) fn is_stuck(&self) -> bool {
+        // A topic is new for a moment only, and mostly there.
+        let open = self.state == State::Open || self.reason.is_none();
+        !self.is_idle() && (!open || self.progress.elapsed() >= STUCK)
     }
 
     /// While nothing gets through, what waits goes to disk as far as there is `room`; the tickets of what is safe there.
     pub(super) fn spill(&mut self, mut room: u64) -> Vec<SharedTicket> {
         let mut safe = Vec::new();
-        if self.is_idle() || !self.is_stuck() {
+        if !self.is_stuck() {
             return safe;
         }
         let Some(spill) = &mut self.spill else { return safe };

@@ -14,7 +14,7 @@ mod scout;
 mod topics;
 mod verdict;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub use topics::TopicRule;
 use super::rejected::Rejected;
 use super::{LaneStats, Output, OutputError, OutputStats};
 use crate::document::{Documents, Format, Outgoing};
-use crate::pipeline::{Batch, Holds, SharedTicket};
+use crate::pipeline::{Batch, FileKey, Holds, SharedTicket};
 use crate::queue::{DiskSettings, Opened, Spool};
 use context::Context;
 use lane::{Lane, Returned, State};
@@ -90,6 +90,10 @@ pub(super) struct Kafka {
     done: Vec<(u32, Parcel)>,
     buffers: Vec<Vec<u8>>,
     published: Instant,
+    /// What was read of files whose lane is full, not encoded: the reader's memory bounds it.
+    parked: HashMap<FileKey, VecDeque<Batch>>,
+    /// Whether a lane may have room since files were released last.
+    freed: bool,
 }
 
 impl Kafka {
@@ -118,6 +122,8 @@ impl Kafka {
             done: Vec::new(),
             buffers: Vec::new(),
             published: Instant::now(),
+            parked: HashMap::new(),
+            freed: false,
         };
         kafka.open_spools();
         if let [rule] = settings.topics.as_slice()
@@ -214,9 +220,7 @@ impl Kafka {
                 self.lanes[*lane].learn(answer, |name| producer.topic(name));
             }
         }
-        if any {
-            self.release_files();
-        }
+        self.freed |= any;
     }
 
     fn take_back(&mut self, lane: usize, parcel: Parcel) {
@@ -295,23 +299,43 @@ impl Kafka {
         }
     }
 
-    /// Files of lanes that have room again are read on.
-    fn release_files(&mut self) {
+    /// Files of lanes that have room again are read on, after what was read of them already.
+    fn release_files(&mut self, documents: &mut Documents) {
         let low = self.settings.buffer / 16;
-        for lane in self.lanes.iter_mut().filter(|lane| !lane.held.is_empty() && lane.backlog() <= low) {
-            self.holds.release(&std::mem::take(&mut lane.held));
+        for lane in 0..self.lanes.len() {
+            if self.lanes[lane].held.is_empty() || self.lanes[lane].backlog() > low {
+                continue;
+            }
+            let held = std::mem::take(&mut self.lanes[lane].held);
+            let mut released = Vec::new();
+            for file in held {
+                if self.publish_parked(file, documents) {
+                    released.push(file);
+                }
+            }
+            self.holds.release(&released);
         }
     }
 
-    /// Bytes that wait or are under way.
-    fn bytes(&self) -> usize {
-        self.lanes.iter().map(Lane::bytes).sum()
+    /// Sends what was read of a held file; `false` when it is held again.
+    fn publish_parked(&mut self, file: FileKey, documents: &mut Documents) -> bool {
+        let Some(mut batches) = self.parked.remove(&file) else { return true };
+        while let Some(batch) = batches.pop_front() {
+            if let Some((batch, lane)) = self.enter(batch, documents) {
+                batches.push_front(batch);
+                self.parked.insert(file, batches);
+                self.lanes[lane].held.push(file);
+                return false;
+            }
+        }
+        true
     }
 
-    /// What all lanes together may hold before everything waits. One lane that is stuck must not use up what the
-    /// others need.
-    fn most_bytes(&self) -> usize {
-        if self.lanes.len() > 1 { self.settings.buffer * 2 } else { self.settings.buffer }
+    /// What has to become less before more is taken. What waits for a topic that is stuck is not part of it, unless
+    /// there is no other: it is bounded by the reader's memory, as its files are held.
+    fn bytes_in_the_way(&self) -> usize {
+        let alone = self.lanes.len() == 1;
+        self.lanes.iter().filter(|lane| alone || !lane.is_stuck()).map(Lane::bytes).sum()
     }
 
     fn publish_counts(&mut self, now: Instant) {
@@ -425,9 +449,7 @@ impl Kafka {
             any |= !safe.is_empty();
             safe.iter().for_each(SharedTicket::part_done);
         }
-        if any {
-            self.release_files();
-        }
+        self.freed |= any;
     }
 
     fn choose_lane(&mut self, outgoing: &Outgoing<'_>, sorted: &mut Sorted) -> Result<usize, String> {
@@ -448,45 +470,69 @@ impl Kafka {
     }
 }
 
-impl Output for Kafka {
-    fn publish(&mut self, batch: Batch, documents: &mut Documents) {
+impl Kafka {
+    /// Puts a batch's documents into their lanes. It comes back, with the lane that has no room, if one of them is stuck.
+    fn enter(&mut self, batch: Batch, documents: &mut Documents) -> Option<(Batch, usize)> {
         let mut sorted = Sorted { parcels: Vec::new(), lost: 0, topic: String::new(), last: None };
-        let capacity = batch.entries.len();
+        let (capacity, high) = (batch.entries.len(), self.settings.buffer / 8);
         let mut count = 0;
         documents.write(&batch, |outgoing| {
             count += 1;
             self.sort(outgoing, &mut sorted, capacity);
         });
+        let is_full = |lane: &Lane| lane.backlog() > high && lane.is_stuck();
+        if self.lanes.len() > 1
+            && let Some((lane, ..)) = sorted.parcels.iter().find(|(lane, ..)| is_full(&self.lanes[*lane]))
+        {
+            return Some((batch, *lane));
+        }
         self.stats.took(capacity, count);
         let Batch { file, text, ticket, .. } = batch;
         drop(text);
         let ticket = ticket.share(sorted.parcels.len() + sorted.lost);
-        let high = self.settings.buffer / 8;
         for (lane, bytes, records) in sorted.parcels {
-            let parcel = Parcel::new(bytes, records, Origin::Batch(ticket.clone()));
             let lane = &mut self.lanes[lane];
-            lane.enter(parcel);
+            lane.enter(Parcel::new(bytes, records, Origin::Batch(ticket.clone())));
             if lane.backlog() > high && self.by_topic.len() > 1 && self.holds.hold(file.key) {
                 lane.held.push(file.key);
             }
         }
-        self.ask();
-        self.pump();
-        self.receive(Duration::ZERO);
-        while self.bytes() > self.most_bytes() && !self.stopping() {
-            self.receive(Duration::from_millis(10));
-            self.ask();
-            self.pump();
-            self.spill();
-        }
+        None
     }
 
-    fn poll(&mut self) -> Duration {
-        self.receive(Duration::ZERO);
+    /// Does what is due.
+    fn work(&mut self, wait: Duration, documents: &mut Documents) {
+        self.receive(wait);
         self.ask();
         self.pump();
         self.spill();
+        if std::mem::take(&mut self.freed) {
+            self.release_files(documents);
+            self.pump();
+        }
         self.publish_counts(Instant::now());
+    }
+}
+
+impl Output for Kafka {
+    fn publish(&mut self, batch: Batch, documents: &mut Documents) {
+        let key = batch.file.key;
+        if let Some(batches) = self.parked.get_mut(&key) {
+            batches.push_back(batch);
+        } else if let Some((batch, lane)) = self.enter(batch, documents) {
+            self.parked.insert(key, VecDeque::from([batch]));
+            self.lanes[lane].held.push(key);
+            self.holds.hold(key);
+        }
+        self.pump();
+        self.work(Duration::ZERO, documents);
+        while self.bytes_in_the_way() > self.settings.buffer && !self.stopping() {
+            self.work(Duration::from_millis(10), documents);
+        }
+    }
+
+    fn poll(&mut self, documents: &mut Documents) -> Duration {
+        self.work(Duration::ZERO, documents);
         if self.lanes.iter().any(|lane| lane.state == State::Asking && !lane.is_idle()) {
             Duration::from_millis(1)
         } else if self.lanes.iter().any(|lane| !lane.is_idle()) {
