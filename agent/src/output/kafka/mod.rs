@@ -332,9 +332,9 @@ impl Kafka {
     }
 
     /// What has to become less before more is taken. What waits for a topic that is stuck is not part of it, unless
-    /// there is no other: it is bounded by the reader's memory, as its files are held.
+    /// there can be no other: it is bounded by the reader's memory, as its files are held.
     fn bytes_in_the_way(&self) -> usize {
-        let alone = self.lanes.len() == 1;
+        let alone = self.constant.is_some();
         self.lanes.iter().filter(|lane| alone || !lane.is_stuck()).map(Lane::bytes).sum()
     }
 
@@ -481,7 +481,7 @@ impl Kafka {
             self.sort(outgoing, &mut sorted, capacity);
         });
         let is_full = |lane: &Lane| lane.backlog() > high && lane.is_stuck();
-        if self.lanes.len() > 1
+        if self.constant.is_none()
             && let Some((lane, ..)) = sorted.parcels.iter().find(|(lane, ..)| is_full(&self.lanes[*lane]))
         {
             return Some((batch, *lane));
@@ -493,7 +493,7 @@ impl Kafka {
         for (lane, bytes, records) in sorted.parcels {
             let lane = &mut self.lanes[lane];
             lane.enter(Parcel::new(bytes, records, Origin::Batch(ticket.clone())));
-            if lane.backlog() > high && self.by_topic.len() > 1 && self.holds.hold(file.key) {
+            if lane.backlog() > high && self.constant.is_none() && self.holds.hold(file.key) {
                 lane.held.push(file.key);
             }
         }
