@@ -250,7 +250,7 @@ impl Output for Elasticsearch {
         }
     }
 
-    fn poll(&mut self) -> Duration {
+    fn poll(&mut self, _: &mut Documents) -> Duration {
         match self.since.map(|since| since.elapsed()) {
             None => Duration::from_millis(200),
             Some(waited) if waited < GATHER => GATHER - waited,
