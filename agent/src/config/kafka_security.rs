@@ -74,7 +74,8 @@ fn negotiation(ssl: &Section<'_>, put: &mut impl FnMut(&str, String)) {
     }
     let protocols = ssl.texts("supported_protocols");
     let has = |version: &str| protocols.iter().any(|protocol| protocol == version);
-    if !protocols.is_empty() && !(has("TLSv1.2") && has("TLSv1.3")) {
+    let is_narrow = !has("TLSv1.2") || !has("TLSv1.3");
+    if is_narrow && !protocols.is_empty() {
         let message = "'supported_protocols' cannot be narrowed: TLS 1.2 and 1.3 are negotiated";
         ssl.error("supported_protocols", message, Some("leave it out, or set it on the brokers".into()));
     }

@@ -118,7 +118,7 @@ impl Spool {
     }
 
     fn skip_acknowledged(&mut self, acknowledged: u64) -> io::Result<()> {
-        while self.read.0 < acknowledged && self.next()?.is_some() {}
+        while self.read.0 < acknowledged && self.read_next()?.is_some() {}
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the disk does not give it back.
-    pub fn next(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+    pub fn read_next(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
         let (number, mut at) = self.read;
         let Some(segment) = self.segments.iter().find(|segment| number < segment.next) else { return Ok(None) };
         if number < segment.first || self.reader.as_ref().is_none_or(|(first, _)| *first != segment.first) {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     fn all(spool: &mut Spool) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| spool.next().unwrap()).map(|(_, payload)| payload).collect()
+        std::iter::from_fn(|| spool.read_next().unwrap()).map(|(_, payload)| payload).collect()
     }
 
     fn payload(number: u64) -> Vec<u8> {
@@ -366,7 +366,7 @@ mod tests {
         drop(spool);
         let (mut spool, opened) = open(folder.path());
         assert_eq!(opened, Opened { frames: 1, damaged_bytes: 0 });
-        assert_eq!(spool.next().unwrap(), Some((40, b"more".to_vec())));
+        assert_eq!(spool.read_next().unwrap(), Some((40, b"more".to_vec())));
         assert_eq!(spool.append(b"last", ROOM).unwrap(), 41);
     }
 
@@ -458,7 +458,7 @@ mod tests {
                         prop_assert_eq!(spool.append(&payload(appended), ROOM).unwrap(), appended);
                         appended += 1;
                     }
-                    Step::Next => match spool.next().unwrap() {
+                    Step::Next => match spool.read_next().unwrap() {
                         Some((number, bytes)) => {
                             prop_assert_eq!(number, read);
                             prop_assert_eq!(bytes, payload(number));
@@ -474,7 +474,7 @@ mod tests {
                         spool.sync().unwrap();
                         drop(spool);
                         spool = open(folder.path()).0;
-                        let first = spool.next().unwrap().map_or(appended, |(number, _)| number);
+                        let first = spool.read_next().unwrap().map_or(appended, |(number, _)| number);
                         prop_assert!(first <= acknowledged, "{} is missing", acknowledged);
                         spool.rewind().unwrap();
                         read = first;

@@ -247,7 +247,7 @@ impl State {
             return Some(chunk);
         }
         let spool = self.spool.as_mut()?;
-        match spool.next() {
+        match spool.read_next() {
             Ok(Some((number, bytes))) => Chunk::read(number, &bytes),
             Ok(None) => None,
             Err(error) => {
@@ -270,7 +270,7 @@ impl State {
         let before = spool.bytes();
         let mut lines = 0;
         while spool.bytes() == before {
-            let Ok(Some((number, bytes))) = spool.next() else { break };
+            let Ok(Some((number, bytes))) = spool.read_next() else { break };
             lines += Chunk::read(number, &bytes).map_or(1, |chunk| chunk.lines());
             if spool.acknowledge(number + 1).is_err() {
                 break;

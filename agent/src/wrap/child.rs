@@ -31,9 +31,10 @@ impl Signals {
     pub(super) fn listen() -> io::Result<Signals> {
         let (sender, passed_on) = mpsc::channel(WAITING);
         let terminal = io::stdin().is_terminal();
-        let numbers = (1..=64).filter(|number| {
-            !OURS.contains(number) && !RESERVED.contains(number) && !(terminal && FROM_TERMINAL.contains(number))
-        });
+        let is_ours = |number: i32| {
+            OURS.contains(&number) || RESERVED.contains(&number) || terminal && FROM_TERMINAL.contains(&number)
+        };
+        let numbers = (1..=64).filter(|number| !is_ours(*number));
         for number in numbers {
             // Some systems do not let every one of them be caught.
             let Ok(mut stream) = signal(SignalKind::from_raw(number)) else { continue };

@@ -194,7 +194,7 @@ impl Lane {
             return;
         }
         let read = match &mut self.spill {
-            Some(spill) if spill.spool.has_unread() => spill.spool.next(),
+            Some(spill) if spill.spool.has_unread() => spill.spool.read_next(),
             _ => Ok(None),
         };
         match read {

@@ -133,9 +133,12 @@ impl Producer {
         let document = parcel.document(record);
         let key = parcel.key(record);
         let opaque = (slot as usize) << 32 | number as usize;
-        // SAFETY: a copy of headers that live as long as `self`; null stays null.
-        let headers =
-            if self.headers.is_null() { ptr::null_mut() } else { unsafe { ffi::rd_kafka_headers_copy(self.headers) } };
+        let headers = if self.headers.is_null() {
+            ptr::null_mut()
+        } else {
+            // SAFETY: a copy of headers that live as long as `self`.
+            unsafe { ffi::rd_kafka_headers_copy(self.headers) }
+        };
         // SAFETY: the arguments are pairs of a type and what belongs to it, up to END. The payload stays where it is until
         // it is reported (see the module), the key is copied by librdkafka. On success it owns the headers.
         let code = unsafe {

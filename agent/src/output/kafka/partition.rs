@@ -200,7 +200,7 @@ mod tests {
     fn a_hash_chooses_without_its_sign() {
         let mut chooser = Chooser::new(7);
         let settings = PartitionSettings::default();
-        for (hash, count, wanted) in [(0xe40c_292c_u32, 3, (0x640c_292c % 3) as i32), (0xffff_ffff, 10, 7), (4, 3, 1)] {
+        for (hash, count, wanted) in [(0xe40c_292c_u32, 3, 0x640c_292c % 3), (0xffff_ffff, 10, 7), (4, 3, 1)] {
             assert_eq!(chooser.choose(&settings, &partitions(count), Some(hash)), Some(wanted));
         }
         assert_eq!(chooser.choose(&settings, &partitions(0), Some(1)), None);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn fields_are_hashed_as_go_writes_them() {
-        let fields = ["a", "b"].map(|name| Reference::dotted(name)).to_vec();
+        let fields = ["a", "b"].map(Reference::dotted).to_vec();
         let kind = Partitioner::Hash { fields: fields.clone(), random: false };
         let value = |field: &Reference| match field.name.as_str() {
             "a" => Some(Value::from("x")),
