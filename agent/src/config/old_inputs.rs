@@ -32,10 +32,7 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
     section.float("backoff_factor");
     section.boolean("allow_deprecated_use", true);
     section.boolean("run_as_filestream", false);
-    for key in ["file_identity"] {
-        let identity = section.section(key);
-        identity.ignore(&["native", "path", "inode_marker"]);
-    }
+    section.section("file_identity").ignore(&["native", "path", "inode_marker"]);
     check_clean_inactive(section, settings, "scan_frequency");
     settings.parsers = parsers::read_old(section, settings.kind);
     let without_key = section.is_set("json") && !section.section("json").is_set("message_key");
