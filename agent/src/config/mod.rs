@@ -75,4 +75,6 @@ pub struct Config {
 }
 
 #[cfg(test)]
+mod input_tests;
+#[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod compare;
+mod live;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
