@@ -1,6 +1,5 @@
 //! The whole agent: reader, sender, registry.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -93,7 +92,7 @@ impl Running {
             memory_limit: config.memory_limit,
             registry_flush: config.registry_flush,
             registry_permissions: config.registry_permissions,
-            import_from: imported(&config.data),
+            import_from: Some(config.filebeat_registry.clone()).filter(|registry| registry.is_dir()),
         };
         let inputs: Vec<_> = config.inputs.iter().map(|decor| decor.input.clone()).collect();
         let listeners = Listeners::start(&inputs, &outlet, config.memory_limit)?;
@@ -195,10 +194,4 @@ fn exec_input(multiline: bool) -> Arc<InputSettings> {
     let parsers = if multiline { vec![joined] } else { Vec::new() };
     let (kind, id) = (InputKind::Container, "exec".into());
     Arc::new(InputSettings { kind, id, parsers, ..InputSettings::default() })
-}
-
-/// Filebeat's registry in the same data folder, to go on where it stopped.
-fn imported(data: &Path) -> Option<std::path::PathBuf> {
-    let registry = data.join("registry/filebeat");
-    registry.is_dir().then_some(registry)
 }

@@ -62,7 +62,7 @@ fn scanner(section: &Section<'_>, settings: &mut InputSettings) {
 }
 
 /// `file_identity`: a map with one kind.
-fn identity(section: &Section<'_>) -> FileIdentity {
+pub(super) fn identity(section: &Section<'_>) -> FileIdentity {
     match section.keys().as_slice() {
         [] | ["native"] => {
             section.ignore(&["native"]);

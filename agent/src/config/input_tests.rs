@@ -164,7 +164,7 @@ fn what_would_lose_or_repeat_lines_is_refused() {
     for (input, message) in [
         (
             "- {type: filestream, id: a, paths: [/a]}\n- {type: filestream, id: a, paths: [/b]}",
-            "3:27: the id 'a' is used by two inputs",
+            "4:26: the id 'a' is used by two inputs",
         ),
         ("- {type: filestream, paths: [/a], clean_inactive: 1h}", "'clean_inactive' needs 'ignore_older'"),
         ("- {type: filestream, paths: [/a], ignore_older: 1m}", "'ignore_older' (60s) must be more than"),
@@ -194,7 +194,7 @@ fn places_name_their_file() {
     };
     let error = load(&[first, second], &overrides, &|_| None).unwrap_err().to_string();
     for place in [
-        "a.yml:3:34: unknown key 'filebeat.inputs.0.tpye'",
+        "a.yml:3:35: unknown key 'filebeat.inputs.0.tpye'",
         "b.yml:2:1: unknown key 'naem'",
         "c.yml:2:3: unknown key 'filebeat.inputs.1.pahts'",
         "-E output.console.prety=true:1:1: unknown key 'output.console.prety'",

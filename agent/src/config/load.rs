@@ -236,6 +236,7 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         }
     }
     root.ignore(&ELASTIC_ONLY);
+    // How many threads run and how memory is collected is not up to anybody here.
     root.ignore(&["max_procs", "strict", "management", "publisher_pipeline", "gc_percent"]);
     let common = inputs::Common {
         fields: fields(&root, "fields"),
@@ -246,7 +247,9 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let filebeat = root.section("filebeat");
     let inputs = inputs::read(&filebeat, &common);
     let registry = filebeat.section("registry");
-    registry.ignore(&["path", "migrate_file", "backend"]);
+    registry.ignore(&["migrate_file"]);
+    registry.choice("backend", &[("memlog", ())], ());
+    let registry_path = registry.path("path").unwrap_or_else(|| PathBuf::from("registry"));
     let flush = registry.duration("flush").unwrap_or(Duration::from_secs(1));
     let permissions =
         registry.text("file_permissions").and_then(|text| u32::from_str_radix(text.trim_start_matches('0'), 8).ok());
@@ -275,6 +278,7 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let output = outputs::read(&root, queue)?;
     // Bulk requests carry the documents alone.
     let codec = if matches!(output, OutputSettings::Elasticsearch(_)) { Codec::Source } else { codec };
+    let data_of_filebeat = data.join(registry_path).join("filebeat");
     let (registry_flush, registry_permissions) = (flush, permissions.unwrap_or(0o600));
     Some(Config {
         name,
@@ -284,6 +288,7 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         output,
         codec,
         precision,
+        filebeat_registry: data_of_filebeat,
         registry_flush,
         registry_permissions,
         shutdown_timeout: shutdown,

@@ -56,6 +56,8 @@ pub struct Config {
     pub precision: Precision,
     /// `http`
     pub http: HttpSettings,
+    /// `filebeat.registry.path`: Filebeat's own registry, whose positions are taken over at the first start.
+    pub filebeat_registry: PathBuf,
     /// `filebeat.registry.flush`
     pub registry_flush: Duration,
     /// `filebeat.registry.file_permissions`

@@ -1,5 +1,8 @@
 //! The older inputs: `container`, `log` and `stdin`.
 
+use tailrace_common::yaml::Node;
+
+use super::filestream::identity;
 use super::inputs::{check_clean_inactive, patterns, size};
 use super::parsers;
 use super::section::Section;
@@ -32,11 +35,11 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
     section.float("backoff_factor");
     section.boolean("allow_deprecated_use", true);
     section.boolean("run_as_filestream", false);
-    section.section("file_identity").ignore(&["native", "path", "inode_marker"]);
+    settings.identity = identity(&section.section("file_identity"));
     check_clean_inactive(section, settings, "scan_frequency");
     settings.parsers = parsers::read_old(section, settings.kind);
-    let without_key = section.is_set("json") && !section.section("json").is_set("message_key");
-    section.section("json").ignore_all();
+    let has_key = |json: &Node| json.get("message_key").is_some_and(|key| !key.is_null());
+    let without_key = section.get("json").is_some_and(|json| !has_key(json));
     if without_key && section.is_set("multiline") {
         let hint = Some("lines of JSON are joined by the text under that key".to_owned());
         section.error("json", "'json.message_key' is missing: 'multiline' needs it", hint);

@@ -81,3 +81,14 @@ fn tls_settings_of_kafka_are_known() {
         ("sasl_ssl", "/ca.pem")
     );
 }
+
+/// `export config` prints settings as they are understood.
+#[test]
+fn passwords_are_not_shown() {
+    let kafka = "output.kafka: {hosts: [a:1], topic: x, username: u, password: hush, ssl.key_passphrase: hush}\n";
+    let elasticsearch = "output.elasticsearch: {hosts: [a], username: u, password: hush}\n";
+    for output in [kafka, elasticsearch] {
+        let shown = format!("{:?}", read(&format!("{INPUT}{output}")).unwrap());
+        assert!(!shown.contains("hush") && !shown.contains("dTpodXNo"), "{shown}");
+    }
+}

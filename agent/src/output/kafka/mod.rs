@@ -14,7 +14,8 @@ mod scout;
 mod topics;
 mod verdict;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ use parcel::{Origin, Parcel, Record};
 use scout::Scout;
 
 /// `output.kafka`
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KafkaSettings {
     /// What librdkafka is told.
     pub client: HashMap<String, String>,
@@ -64,6 +65,29 @@ pub struct KafkaSettings {
     pub buffer: usize,
     /// `queue.disk`
     pub disk: Option<DiskSettings>,
+}
+
+/// Passwords are not shown: `export config` prints this.
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.client.iter().map(|(name, value)| {
+            let secret = name.contains("password") || name.contains("secret");
+            (name.as_str(), if secret { "(secret)" } else { value.as_str() })
+        });
+        f.debug_struct("KafkaSettings")
+            .field("client", &shown.collect::<BTreeMap<_, _>>())
+            .field("topics", &self.topics)
+            .field("key", &self.key)
+            .field("headers", &self.headers)
+            .field("partition", &self.partition)
+            .field("max_message_bytes", &self.max_message_bytes)
+            .field("oversized", &self.oversized)
+            .field("backoff", &self.backoff)
+            .field("refresh", &self.refresh)
+            .field("buffer", &self.buffer)
+            .field("disk", &self.disk)
+            .finish()
+    }
 }
 
 /// More topics than this at once are a mistake in `topic`.
