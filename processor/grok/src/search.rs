@@ -37,7 +37,7 @@ pub(crate) struct Search {
 #[derive(Debug)]
 enum Needed {
     Byte(u8),
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Search {
         needed.truncate(MAX_NEEDED);
         let needed = needed.into_iter().map(|text| match text[..] {
             [byte] => Needed::Byte(byte),
-            _ => Needed::Text(Finder::new(&text).into_owned()),
+            _ => Needed::Text(Box::new(Finder::new(&text).into_owned())),
         });
         let token = program.ops.iter().find_map(|op| match op {
             Op::Save(_) | Op::Clear { .. } => None,
