@@ -32,8 +32,7 @@ Examples:
   tailrace grok match '%{COMBINEDAPACHELOG}' access.log > captures.jsonl
   tailrace grok match -f patterns.txt --pattern-file my-patterns/ --misses 100 < app.log
 
-Captures go to standard output, one JSON object a line. Standard error says of lines that miss how far each pattern got,
-and at the end the share of lines that matched and the nanoseconds a line.
+Captures go to standard output, one JSON object a line. Standard error says of lines that miss how far each pattern got, and at the end the share of lines that matched and the nanoseconds a line.
 
 Exit codes: 0 all lines matched, 1 some did not or a pattern is wrong, 2 wrong usage."
 )]
@@ -92,7 +91,10 @@ impl MatchArgs {
         let patterns = self.definitions.read()?;
         let given = match &self.patterns_file {
             Some(file) => read_patterns(file)?,
-            None if self.arguments.is_empty() => bail!("give a PATTERN, or a file of patterns with -f"),
+            None if self.arguments.is_empty() => {
+                eprintln!("error: give a PATTERN, or a file of patterns with -f");
+                return Ok(ExitCode::from(2));
+            }
             None => vec![Given { text: self.arguments.remove(0), place: None }],
         };
         if self.arguments.len() > 1 {
@@ -123,6 +125,10 @@ impl MatchArgs {
         let mut out = BufWriter::new(io::stdout().lock());
         let mut report = BufWriter::new(io::stderr().lock());
         while chunk.read(&mut input)? {
+            // What is made at the first match is not counted.
+            if counts.lines == 0 {
+                chunk.match_all(set, &mut scratch, budget);
+            }
             let begun = Instant::now();
             chunk.match_all(set, &mut scratch, budget);
             counts.spent += begun.elapsed();
@@ -251,7 +257,12 @@ fn write_reached(
             let from = line[..matched.end].char_indices().rev().nth(SHOWN - 1).map_or(0, |(at, _)| at);
             let dots = if from.max(matched.start) > matched.start { "..." } else { "" };
             let text = &line[from.max(matched.start)..matched.end];
-            writeln!(out, "    matched up to byte {}: {dots}{}", matched.end, colours.paint("32", text))?;
+            writeln!(
+                out,
+                "    matched up to byte {}: {}",
+                matched.end,
+                colours.paint("32", &format!("'{dots}{text}'"))
+            )?;
             matched.end
         }
         None => {
@@ -260,11 +271,12 @@ fn write_reached(
         }
     };
     let within = if reached.within.is_empty() { String::new() } else { format!(" in {}", reached.within.join(" > ")) };
-    writeln!(out, "    then failed:  {}{within}", colours.paint("1;31", &reached.element))?;
+    writeln!(out, "    then failed:  {}{within}", colours.paint("1;31", &format!("'{}'", reached.element)))?;
     let to = line[end..].char_indices().nth(SHOWN).map_or(line.len(), |(at, _)| end + at);
     let dots = if to < line.len() { "..." } else { "" };
-    let there = if end == line.len() { "the end of the line" } else { &line[end..to] };
-    writeln!(out, "    at the text:  {}{dots}", colours.paint("33", there))
+    let there = &line[end..to];
+    let there = if there.is_empty() { "the end of the line".to_owned() } else { format!("'{there}{dots}'") };
+    writeln!(out, "    at the text:  {}", colours.paint("33", &there))
 }
 
 fn write_summary(out: &mut impl Write, counts: &Counts, set: &GrokSet, colours: Colours) -> io::Result<()> {
