@@ -75,7 +75,7 @@ impl Shape {
     fn events(&self, mut ran: Ran, now: Timestamp) -> Vec<Event> {
         let printed = std::mem::take(&mut ran.printed);
         let length = printed.len();
-        decode_pieces(&*self.codec, printed, &[0..length], now, |_, events| {
+        decode_pieces(&*self.codec, printed, std::slice::from_ref(&(0..length)), now, |_, events| {
             events.iter_mut().for_each(|event| self.describe(event, &ran));
         })
     }

@@ -65,7 +65,7 @@ pub(super) struct Cutter {
 }
 
 enum Pieces {
-    Lines(Lines),
+    Lines(Box<Lines>),
     Messages(Messages),
 }
 
@@ -74,7 +74,7 @@ impl Cutter {
     /// longer than `longest` bytes is cut.
     pub(super) fn new(codec: &dyn Codec, delimiter: Option<&str>, longest: usize) -> Cutter {
         let pieces = match codec.framing() {
-            Framing::Lines(own) => Pieces::Lines(Lines::new(delimiter.unwrap_or(&own), longest)),
+            Framing::Lines(own) => Pieces::Lines(Box::new(Lines::new(delimiter.unwrap_or(&own), longest))),
             Framing::Messages(length) => Pieces::Messages(Messages { length, rest: Vec::new(), longest }),
             Framing::Whole => Pieces::Messages(Messages { length: |_| Length::More, rest: Vec::new(), longest }),
         };

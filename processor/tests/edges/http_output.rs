@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::support::start;
 
@@ -10,10 +10,9 @@ use crate::support::start;
 fn serve(statuses: &'static [u16]) -> (String, Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (tell, told) = channel();
+    let (tell, told) = sync_channel(100);
     std::thread::spawn(move || {
-        let mut answered = 0;
-        for stream in listener.incoming() {
+        for (answered, stream) in listener.incoming().enumerate() {
             let stream = stream.unwrap();
             let mut writing = stream.try_clone().unwrap();
             let mut reading = BufReader::new(stream);
@@ -32,7 +31,6 @@ fn serve(statuses: &'static [u16]) -> (String, Receiver<(String, String)>) {
             let mut body = vec![0; length];
             reading.read_exact(&mut body).unwrap();
             let status = statuses[answered.min(statuses.len() - 1)];
-            answered += 1;
             write!(writing, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             tell.send((line.trim().to_string(), String::from_utf8(body).unwrap())).unwrap();
         }

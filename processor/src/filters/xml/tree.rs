@@ -349,10 +349,7 @@ fn attribute_value(raw: &str) -> String {
             None => (' ', if rest.starts_with("\r\n") { 2 } else { 1 }),
             Some(tail) => {
                 let reference = tail.find(';').map(|end| &tail[..end]);
-                match reference.and_then(|reference| Some((resolved(reference)?, reference.len() + 2))) {
-                    Some(resolved) => resolved,
-                    None => ('&', 1),
-                }
+                reference.and_then(|reference| Some((resolved(reference)?, reference.len() + 2))).unwrap_or(('&', 1))
             }
         };
         value.push(character);
