@@ -166,7 +166,7 @@ fn what_would_lose_or_repeat_lines_is_refused() {
             "- {type: filestream, id: a, paths: [/a]}\n- {type: filestream, id: a, paths: [/b]}",
             "4:26: the id 'a' is used by two inputs",
         ),
-        ("- {type: filestream, paths: [/a], clean_inactive: 1h}", "'clean_inactive' needs 'ignore_older'"),
+        ("- {type: log, paths: [/a], clean_inactive: 1h}", "'clean_inactive' needs 'ignore_older'"),
         ("- {type: filestream, paths: [/a], ignore_older: 1m}", "'ignore_older' (60s) must be more than"),
         ("- {type: log, paths: [/a], json.keys_under_root: true, include_lines: [x]}", "'json.message_key' is missing"),
         ("- {type: filestream, paths: [/a], prospector.scanner.fingerprint.length: 10}", "must be 64 or more"),

@@ -145,12 +145,15 @@ fn encoding(section: &Section<'_>, settings: &mut InputSettings) {
 
 /// A state must not be forgotten while its file may still be found as new.
 pub(super) fn check_clean_inactive(section: &Section<'_>, settings: &InputSettings, scan: &str) {
-    let shortest = settings.ignore_older + settings.check_interval;
-    let Some(time) = settings.clean_inactive.filter(|time| *time <= shortest) else { return };
-    if settings.ignore_older.is_zero() {
+    let Some(time) = settings.clean_inactive else { return };
+    // Filebeat asks it of the older inputs alone.
+    if settings.kind != InputKind::Filestream && settings.ignore_older.is_zero() {
         let hint = Some("a file that is forgotten before it is ignored would be read again".to_owned());
         section.error("clean_inactive", "'clean_inactive' needs 'ignore_older'", hint);
-    } else {
+        return;
+    }
+    let shortest = settings.ignore_older + settings.check_interval;
+    if time <= shortest {
         let message = format!(
             "'clean_inactive' ({time:?}) must be more than 'ignore_older' and '{scan}' together ({shortest:?})"
         );
