@@ -91,8 +91,8 @@ impl Elastic {
         self.call("POST", &format!("/{index}/_refresh"), &Value::Null);
         match self.call("GET", &format!("/{index}/_count"), &Value::Null) {
             (404, _) => 0,
-            // Short of memory for a moment.
-            (429, _) => {
+            // Short of memory, or the index is only just being made.
+            (429 | 503, _) => {
                 std::thread::sleep(Duration::from_millis(500));
                 self.count(index)
             }
