@@ -10,6 +10,7 @@ use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 mod elasticsearch;
+mod email;
 mod exec;
 mod file;
 mod http;
@@ -80,6 +81,7 @@ pub struct OutputDefinition {
 /// All outputs, sorted by name.
 pub static OUTPUTS: &[OutputDefinition] = &[
     elasticsearch::DEFINITION,
+    email::DEFINITION,
     exec::DEFINITION,
     file::DEFINITION,
     http::DEFINITION,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod beats;
+mod email;
 mod exec;
 mod files;
 mod http;
