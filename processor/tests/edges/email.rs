@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::support::start;
 
@@ -10,7 +10,7 @@ use crate::support::start;
 fn serve() -> (u16, Receiver<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, told) = channel();
+    let (tell, told) = sync_channel(100);
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
             let stream = stream.unwrap();
