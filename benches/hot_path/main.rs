@@ -15,7 +15,7 @@ use tailrace_agent::tail::settings::{ContainerSettings, InputSettings, Parser};
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Clock, Event, Str, Value};
 use tailrace_processor::lang::ast::Source;
-use tailrace_processor::lang::{ParseOptions, parse};
+use tailrace_processor::lang::{ParseOptions, has_errors, parse};
 use tailrace_processor::options::Ecs;
 use tailrace_processor::plan::compile::compile_filters;
 use tailrace_processor::plan::run::{FilterPlan, Worker};
@@ -70,7 +70,7 @@ fn plan(filters: &str) -> FilterPlan {
         shared: Shared::default(),
     };
     let plan = compile_filters(&config, &build, &mut diagnostics);
-    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    assert!(!has_errors(&diagnostics), "{diagnostics:?}");
     plan
 }
 
