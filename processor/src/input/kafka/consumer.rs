@@ -16,6 +16,9 @@ use crate::input::{Batch, Feed, InputError};
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one wait for records takes at most.
 const POLL: Duration = Duration::from_millis(100);
+/// How long a batch waits for the workers before reading is paused. Pausing makes the client forget what it has read
+/// ahead, so it is for servers that are away, not for a moment's work; and a rebalance may wait this long.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Reader<'a> {
     consumer: BaseConsumer<offsets::Context>,
@@ -82,19 +85,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Gives a batch to the workers. While they are busy no more is fetched, but the group still hears of this member.
+    /// Gives a batch to the workers. When they stay busy no more is fetched, but the group still hears of this member.
     fn hand_over(&mut self, mut batch: Batch) {
+        let begun = Instant::now();
         let mut paused = false;
         loop {
             batch = match self.feed.offer(batch) {
                 Ok(()) => break,
                 Err(batch) => batch,
             };
-            if !paused {
+            if !paused && begun.elapsed() >= PATIENCE {
                 self.pause(true);
                 paused = true;
             }
-            self.poll(POLL / 10);
+            if paused {
+                self.poll(POLL / 10);
+            }
             self.commit_in_time();
             if self.feed.stopping() && self.feed.is_closed() {
                 break;

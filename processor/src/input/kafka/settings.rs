@@ -56,6 +56,9 @@ impl Settings {
         client.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         // Librdkafka reads ahead; what waits in its queues counts as memory of this process.
         client.set("queued.max.messages.kbytes", "32768");
+        // When these queues are full the client looks again after this many milliseconds; its default of a second would
+        // let the workers run dry.
+        client.set("fetch.queue.backoff.ms", "10");
         let servers = options.string("bootstrap_servers").unwrap_or_else(|| "localhost:9092".into());
         client.set("bootstrap.servers", servers);
         let group = options.string("group_id").unwrap_or_else(|| "logstash".into());
