@@ -9,6 +9,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// The most memory it has had, in kB (VmHWM).
     pub(crate) peak_kb: u64,
+    /// The memory it has now, in kB (VmRSS).
+    pub(crate) resident_kb: u64,
 }
 
 /// The unit of the times in `/proc/PID/stat`: Linux has had no other since 2.6.
@@ -22,8 +24,11 @@ impl Usage {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let peak_kb = peak.split_whitespace().next()?.parse().ok()?;
-        Some(Self { cpu: Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND), peak_kb })
+        let kb = |name: &str| -> Option<u64> {
+            let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+            value.split_whitespace().next()?.parse().ok()
+        };
+        let cpu = Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND);
+        Some(Self { cpu, peak_kb: kb("VmHWM:")?, resident_kb: kb("VmRSS:")? })
     }
 }
