@@ -4,6 +4,7 @@
 use crate::ast::{Assert, Node, Repeat, UNLIMITED};
 use crate::bytes::ByteSet;
 use crate::charset::{CharSet, INVALID};
+use crate::needle::Head;
 
 /// What can come at a place for the match to go on from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +17,29 @@ pub(crate) struct Follow {
     pub(crate) end: bool,
     /// Whether the rest matches for certain, whatever comes.
     pub(crate) always: bool,
+    /// The text that the rest starts with.
+    pub(crate) head: Head,
 }
 
 impl Follow {
     /// The rest succeeds: the end of the pattern or of a group that is not entered again.
-    pub(crate) const ALWAYS: Follow = Follow { bytes: ByteSet::ALL, after_word: ByteSet::ALL, end: true, always: true };
+    pub(crate) const ALWAYS: Follow = Follow {
+        bytes: ByteSet::ALL,
+        after_word: ByteSet::ALL,
+        end: true,
+        always: true,
+        head: Head::NONE,
+    };
     /// Nothing is known of the rest.
     pub(crate) const UNKNOWN: Follow = Follow { always: false, ..Follow::ALWAYS };
-    const NEVER: Follow = Follow { bytes: ByteSet::EMPTY, after_word: ByteSet::EMPTY, end: false, always: false };
+    const NEVER: Follow = Follow::starting(ByteSet::EMPTY);
 
-    fn starting(bytes: ByteSet) -> Follow {
-        Follow { bytes, after_word: bytes, end: false, always: false }
+    const fn starting(bytes: ByteSet) -> Follow {
+        Follow { bytes, after_word: bytes, end: false, always: false, head: Head::NONE }
+    }
+
+    fn is_never(&self) -> bool {
+        self.bytes.is_empty() && !self.end
     }
 
     /// Either of two ways to go on.
@@ -36,6 +49,11 @@ impl Follow {
             after_word: self.after_word.union(other.after_word),
             end: self.end || other.end,
             always: self.always || other.always,
+            head: match (self.is_never(), other.is_never()) {
+                (true, _) => other.head,
+                (_, true) => self.head,
+                _ => self.head.common(other.head),
+            },
         }
     }
 
@@ -54,13 +72,19 @@ pub(crate) fn before(node: &Node, after: Follow) -> Follow {
     match node {
         Node::Empty | Node::Keep => after,
         Node::Fail => Follow::NEVER,
-        Node::Char(c) | Node::Folded(c) => Follow::starting(ByteSet::leads(&CharSet::single(*c))),
+        Node::Char(c) => {
+            let text = &mut [0; 4];
+            let text = c.encode_utf8(text).as_bytes();
+            Follow { head: Head::joined(text, after.head), ..Follow::starting(ByteSet::single(text[0])) }
+        }
+        Node::Folded(c) => Follow::starting(ByteSet::leads(&CharSet::single(*c))),
         Node::Set(set) => Follow::starting(ByteSet::leads(set)),
         Node::Concat(nodes) => nodes.iter().rev().fold(after, |after, node| before(node, after)),
         Node::Alternate(nodes) => nodes.iter().map(|node| before(node, after)).fold(Follow::NEVER, Follow::or),
         Node::Repeat(_, Repeat { max: 0, .. }) => after,
         Node::Repeat(body, repeat) => {
-            let once = before(body, after);
+            // What comes after a round may be another one.
+            let once = before(body, Follow { head: Head::NONE, ..after });
             if repeat.min == 0 { once.or(after) } else { once }
         }
         Node::Capture(_, body) | Node::Atomic(body) => before(body, after),

@@ -89,6 +89,9 @@ pub(crate) enum Assert {
 impl Node {
     /// Puts nodes one after the other, without needless nesting.
     pub(crate) fn concat(nodes: Vec<Node>) -> Node {
+        if nodes.len() > 1 && !nodes.iter().any(|node| matches!(node, Node::Empty | Node::Concat(_))) {
+            return Node::Concat(nodes);
+        }
         let mut flat = Vec::with_capacity(nodes.len());
         for node in nodes {
             match node {

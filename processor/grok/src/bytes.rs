@@ -91,3 +91,14 @@ impl ByteSet {
         Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
     }
 }
+
+/// How usual a byte is in logs, roughly.
+pub(crate) fn usual(byte: u8) -> u32 {
+    match byte {
+        b' ' | b'e' => 12,
+        b'0'..=b'3' | b'a' | b'i' | b'n' | b'o' | b'r' | b's' | b't' => 8,
+        b'4'..=b'9' | b'-' | b'.' | b':' | b'/' | b'c' | b'd' | b'l' | b'm' | b'p' | b'u' => 5,
+        b'"' | b'=' | b'[' | b']' | b'b' | b'f' | b'g' | b'h' | b'v' | b'w' | b'y' => 3,
+        _ => 1,
+    }
+}

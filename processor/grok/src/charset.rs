@@ -57,13 +57,19 @@ impl CharSet {
     }
 
     pub(crate) fn add_range(&mut self, low: u32, high: u32) {
+        let in_order = self.ranges.last().is_none_or(|&(_, last)| low > last.saturating_add(1));
         self.ranges.push((low, high));
-        self.normalise();
+        if !in_order {
+            self.normalise();
+        }
     }
 
     pub(crate) fn union(&mut self, other: &CharSet) {
+        let was_empty = self.ranges.is_empty();
         self.ranges.extend_from_slice(&other.ranges);
-        self.normalise();
+        if !was_empty {
+            self.normalise();
+        }
     }
 
     pub(crate) fn intersect(&self, other: &CharSet) -> CharSet {

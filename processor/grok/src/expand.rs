@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
 use crate::error::Error;
+use crate::parse::{Options, wrong_part};
 use crate::pattern_set::PatternSet;
 
 /// How many references one pattern may come to (as in Logstash's grok library).
@@ -72,124 +76,173 @@ impl fmt::Display for Origin {
 #[derive(Debug)]
 pub(crate) struct Expanded {
     pub(crate) regex: String,
-    /// Where the parts of `regex` come from, by their first byte.
-    pieces: Vec<(usize, Origin)>,
+    /// Where the parts of `regex` come from.
+    pieces: Vec<Piece>,
+    /// The named patterns that are written out there, those inside of others before these.
+    named: Vec<Named>,
+    /// The texts that it is made of; the first is the pattern that was given.
+    sources: Vec<Source>,
+}
+
+/// A part of the written-out pattern.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    /// Its first byte.
+    start: usize,
+    source: usize,
+    /// The same byte in the source.
+    position: usize,
+}
+
+/// Where a named pattern is written out.
+#[derive(Debug)]
+struct Named {
+    place: Range<usize>,
+    source: usize,
+    /// How long its own text is.
+    length: usize,
+}
+
+/// A pattern's name and the file that it was read from.
+#[derive(Debug, Clone, PartialEq)]
+struct Source {
+    pattern: Option<String>,
+    file: Option<(Arc<str>, u32)>,
 }
 
 impl Expanded {
     /// Where a byte of the regular expression comes from.
-    pub(crate) fn origin(&self, position: usize) -> Origin {
-        let after = self.pieces.partition_point(|(start, _)| *start <= position);
+    fn origin(&self, position: usize) -> Origin {
+        let after = self.pieces.partition_point(|piece| piece.start <= position);
         match after.checked_sub(1).and_then(|index| self.pieces.get(index)) {
-            Some((start, origin)) => Origin { position: origin.position + (position - start), ..origin.clone() },
-            None => Origin { pattern: None, file: None, position },
+            Some(piece) => self.origin_in(piece.source, piece.position + (position - piece.start)),
+            None => self.origin_in(0, position),
         }
     }
 
-    pub(crate) fn error(&self, error: Error) -> GrokError {
-        GrokError::Syntax { message: error.message, origin: self.origin(error.position) }
+    fn origin_in(&self, source: usize, position: usize) -> Origin {
+        let Source { pattern, file } = &self.sources[source];
+        let file = file.as_ref().map(|(file, line)| (file.to_string(), *line));
+        Origin { pattern: pattern.clone(), file, position }
+    }
+
+    /// The error with its place. A named pattern that is wrong by itself, such as one that leaves a group open, is where
+    /// the error is, wherever it was noticed.
+    pub(crate) fn error(&self, error: Error, options: Options) -> GrokError {
+        let places = self.named.iter().map(|named| named.place.clone());
+        match wrong_part(&self.regex, places, options) {
+            Some((number, error)) => {
+                let named = &self.named[number];
+                let at_end = error.position >= named.place.end;
+                let origin =
+                    if at_end { self.origin_in(named.source, named.length) } else { self.origin(error.position) };
+                GrokError::Syntax { message: error.message, origin }
+            }
+            None => GrokError::Syntax { message: error.message, origin: self.origin(error.position) },
+        }
     }
 }
 
 /// Writes out a pattern. References without a field become plain groups, or groups of the
 /// pattern's name when `capture_all`.
 pub(crate) fn expand(patterns: &PatternSet, pattern: &str, capture_all: bool) -> Result<Expanded, GrokError> {
+    let given = Source { pattern: None, file: None };
     let mut expander = Expander {
         patterns,
         local: HashMap::new(),
         capture_all,
         references: 0,
         open: Vec::new(),
-        expanded: Expanded { regex: String::new(), pieces: Vec::new() },
+        expanded: Expanded { regex: String::new(), pieces: Vec::new(), named: Vec::new(), sources: vec![given] },
     };
-    let origin = Origin { pattern: None, file: None, position: 0 };
-    expander.text(pattern, &origin)?;
+    expander.text(pattern, 0)?;
     Ok(expander.expanded)
 }
 
 struct Expander<'a> {
     patterns: &'a PatternSet,
     /// Patterns defined in place: `%{NAME=definition}`.
-    local: HashMap<String, String>,
+    local: HashMap<String, Rc<str>>,
     capture_all: bool,
     references: usize,
-    /// The patterns around the current one.
-    open: Vec<String>,
+    /// The sources of the patterns around the current one.
+    open: Vec<usize>,
     expanded: Expanded,
 }
 
 impl Expander<'_> {
-    fn text(&mut self, text: &str, origin: &Origin) -> Result<(), GrokError> {
+    fn text(&mut self, text: &str, source: usize) -> Result<(), GrokError> {
         let mut from = 0;
         let mut search = 0;
         while let Some(found) = text[search..].find("%{") {
             let start = search + found;
             match read_reference(&text[start..]) {
                 Some(reference) => {
-                    self.piece(&text[from..start], from, origin);
-                    let at = Origin { position: start, ..origin.clone() };
+                    self.piece(&text[from..start], from, source);
+                    self.piece("", start, source);
+                    self.reference(&reference, start, source)?;
+                    self.piece(")", start, source);
                     from = start + reference.length;
                     search = from;
-                    self.reference(&reference, &at)?;
                 }
                 None => search = start + 2,
             }
         }
-        self.piece(&text[from..], from, origin);
+        self.piece(&text[from..], from, source);
         Ok(())
     }
 
-    fn piece(&mut self, text: &str, from: usize, origin: &Origin) {
-        let at = Origin { position: from, ..origin.clone() };
-        self.expanded.pieces.push((self.expanded.regex.len(), at));
+    fn piece(&mut self, text: &str, position: usize, source: usize) {
+        self.expanded.pieces.push(Piece { start: self.expanded.regex.len(), source, position });
         self.expanded.regex.push_str(text);
     }
 
-    fn reference(&mut self, reference: &Reference<'_>, at: &Origin) -> Result<(), GrokError> {
+    /// Writes out a reference at `position` of a source, but for the parenthesis that closes it.
+    fn reference(&mut self, reference: &Reference<'_>, position: usize, source: usize) -> Result<(), GrokError> {
         let name = reference.name;
+        let origin = |expanded: &Expanded| expanded.origin_in(source, position);
         self.references += 1;
         if self.references > MAX_REFERENCES || self.expanded.regex.len() > MAX_LENGTH {
             return Err(GrokError::TooLarge);
         }
         if let Some(definition) = reference.definition {
-            self.local.insert(name.to_owned(), definition.to_owned());
+            self.local.insert(name.to_owned(), Rc::from(definition));
         }
-        if self.open.iter().any(|open| open == name) || self.open.len() > 200 {
-            return Err(GrokError::Recursive { name: name.to_owned(), origin: at.clone() });
+        let is_open = |&open: &usize| self.expanded.sources[open].pattern.as_deref() == Some(name);
+        if self.open.iter().any(is_open) || self.open.len() > 200 {
+            return Err(GrokError::Recursive { name: name.to_owned(), origin: origin(&self.expanded) });
         }
-        let (text, file) = match (self.local.get(name), self.patterns.definition(name)) {
-            (Some(text), _) => (text.clone(), None),
-            (None, Some(definition)) => {
-                let file = definition.source.as_ref().map(|(file, line)| (file.to_string(), *line));
-                (definition.text.clone(), file)
-            }
+        let local = self.local.get(name).cloned();
+        let (text, file) = match (&local, self.patterns.definition(name)) {
+            (Some(text), _) => (&**text, None),
+            (None, Some(definition)) => (definition.text.as_str(), definition.source.clone()),
             (None, None) => {
-                return Err(GrokError::Undefined { name: name.to_owned(), origin: at.clone() });
+                return Err(GrokError::Undefined { name: name.to_owned(), origin: origin(&self.expanded) });
             }
         };
-        self.expanded.pieces.push((self.expanded.regex.len(), at.clone()));
+        let regex = &mut self.expanded.regex;
         match reference.field {
-            Some(field) => {
-                self.expanded.regex.push_str("(?<");
-                self.expanded.regex.push_str(name);
-                self.expanded.regex.push(':');
-                self.expanded.regex.push_str(field);
-                self.expanded.regex.push('>');
-            }
-            None if self.capture_all => {
-                self.expanded.regex.push_str("(?<");
-                self.expanded.regex.push_str(name);
-                self.expanded.regex.push('>');
-            }
-            None => self.expanded.regex.push_str("(?:"),
+            Some(field) => regex.extend(["(?<", name, ":", field, ">"]),
+            None if self.capture_all => regex.extend(["(?<", name, ">"]),
+            None => regex.push_str("(?:"),
         }
-        self.open.push(name.to_owned());
-        let inside = Origin { pattern: Some(name.to_owned()), file, position: 0 };
-        self.text(&text, &inside)?;
+        let start = regex.len();
+        let inside = self.source(Source { pattern: Some(name.to_owned()), file });
+        self.open.push(inside);
+        self.text(text, inside)?;
         self.open.pop();
-        self.expanded.pieces.push((self.expanded.regex.len(), at.clone()));
-        self.expanded.regex.push(')');
+        let place = start..self.expanded.regex.len();
+        self.expanded.named.push(Named { place, source: inside, length: text.len() });
         Ok(())
+    }
+
+    /// The number of a source.
+    fn source(&mut self, source: Source) -> usize {
+        let sources = &mut self.expanded.sources;
+        sources.iter().position(|known| *known == source).unwrap_or_else(|| {
+            sources.push(source);
+            sources.len() - 1
+        })
     }
 }
 

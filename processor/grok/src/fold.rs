@@ -7,6 +7,9 @@ use crate::fold_table::MULTI;
 
 /// Replaces the folded characters of a branch.
 pub(crate) fn unfold(nodes: Vec<Node>) -> Node {
+    if !nodes.iter().any(is_folded) {
+        return Node::concat(nodes);
+    }
     let mut out = Vec::with_capacity(nodes.len());
     let mut run = Vec::new();
     for node in nodes {
@@ -23,6 +26,14 @@ pub(crate) fn unfold(nodes: Vec<Node>) -> Node {
     }
     flush(&mut run, &mut out);
     Node::concat(out)
+}
+
+fn is_folded(node: &Node) -> bool {
+    match node {
+        Node::Folded(_) => true,
+        Node::Repeat(inner, _) => is_folded(inner),
+        _ => false,
+    }
 }
 
 fn unfold_repeated(node: Node) -> Node {

@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::error::OutOfBudget;
 use crate::expand::{Expanded, GrokError, expand};
+use crate::intern::Groups;
 use crate::parse::Options;
 use crate::pattern_set::PatternSet;
 use crate::regex::Regex;
@@ -74,8 +75,8 @@ impl Grok {
     pub fn compile(patterns: &PatternSet, pattern: &str, options: &GrokOptions) -> Result<Grok, GrokError> {
         let expanded = expand(patterns, pattern, !options.named_captures_only)?;
         let multi_line = Options { multi_line: true, ..Options::default() };
-        let regex = Regex::with_groups(&expanded.regex, multi_line, &|name| name.is_some())
-            .map_err(|error| expanded.error(error))?;
+        let regex = Regex::with_groups(&expanded.regex, multi_line, Groups::Named)
+            .map_err(|error| expanded.error(error, multi_line))?;
         let (fields, groups) = fields_of(regex.group_names());
         Ok(Grok { pattern: pattern.to_owned(), expanded, regex, fields, groups })
     }

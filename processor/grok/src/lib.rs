@@ -4,8 +4,8 @@
 //! conditions, in `gsub`. [`Grok`] compiles patterns such as `%{IP:client} %{NUMBER:bytes:int}`
 //! against a [`PatternSet`], and [`GrokSet`] tries a list of them.
 //!
-//! Everything here is pure: no files, no clock but for budgets, no global state. A match never
-//! recurses, its memory is bounded, and it takes time proportional to the text unless the pattern
+//! Everything here is pure: no files, no clock but for budgets, no global state but a table by which equal patterns
+//! share what is compiled. A match never recurses, its memory is bounded, and it takes time proportional to the text unless the pattern
 //! has back-references, sub-expression calls or large look-arounds; those stop at their
 //! [`Budget`].
 
@@ -22,7 +22,9 @@ mod fold;
 mod fold_table;
 mod grok;
 mod grok_set;
+mod intern;
 mod listing;
+mod needle;
 mod parse;
 mod pattern_set;
 mod program;

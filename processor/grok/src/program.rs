@@ -2,6 +2,7 @@
 
 use crate::ast::Assert;
 use crate::charset::CharSet;
+use crate::needle::Needle;
 use crate::run::{ByteRun, Stops};
 use crate::token::Token;
 
@@ -186,6 +187,8 @@ pub(crate) enum Beyond {
 pub(crate) struct Next {
     pub(crate) bytes: [bool; 256],
     pub(crate) end: bool,
+    /// How to find it: by its text, or by the few bytes that it can start with.
+    pub(crate) text: Option<Needle>,
     pub(crate) find: Option<Stops>,
 }
 

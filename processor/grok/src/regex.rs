@@ -1,12 +1,13 @@
 //! A compiled regular expression.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::analysis;
 use crate::ast::Node;
 use crate::budget::{Budget, Halt, Meter};
 use crate::compile::compile;
 use crate::error::{Error, OutOfBudget};
+use crate::intern::{Groups, Key, interned};
 use crate::parse::{Options, parse};
 use crate::program::Program;
 use crate::search::Search;
@@ -31,9 +32,13 @@ const MAX_MEMO_BITS: usize = 1 << 28;
 /// assert_eq!(captures, [Some((0, 7)), Some((0, 4)), Some((5, 7))]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
+pub struct Regex(Arc<Shared>);
+
+/// What all regular expressions of one pattern share.
 #[derive(Debug)]
-pub struct Regex {
-    pattern: String,
+pub(crate) struct Shared {
+    key: Key,
     names: Vec<Option<String>>,
     /// As it was parsed.
     parsed: Node,
@@ -65,58 +70,31 @@ impl Regex {
     /// The pattern is no regular expression of Ruby's, or one of the few forms that are not
     /// supported (the absent operator, `\k<name+level>`), or too large.
     pub fn new(pattern: &str, options: Options) -> Result<Regex, Error> {
-        Regex::with_groups(pattern, options, &|_| true)
+        Regex::with_groups(pattern, options, Groups::All)
     }
 
-    /// Compiles a pattern of whose groups only those that `keep` wants are captured.
-    pub(crate) fn with_groups(
-        pattern: &str,
-        options: Options,
-        keep: &dyn Fn(Option<&str>) -> bool,
-    ) -> Result<Regex, Error> {
-        let parsed = parse(pattern, options)?;
-        let mut wanted: Vec<bool> = parsed.names.iter().map(|name| keep(name.as_deref())).collect();
-        parsed.node.visit(&mut |node| match node {
-            Node::Backref(groups, _) | Node::Condition(groups, ..) => {
-                groups.iter().for_each(|&group| wanted[group as usize] = true);
-            }
-            Node::Call(group) => wanted[*group as usize] = true,
-            _ => {}
-        });
-        let compiled = OnceLock::new();
-        let pattern = pattern.to_owned();
-        let regex = Regex { pattern, names: parsed.names, parsed: parsed.node, wanted, compiled };
-        if analysis::size(&regex.parsed) > MAX_LATE {
-            let compiled = regex.compile()?;
-            regex.compiled.get_or_init(|| Some(Box::new(compiled)));
-        }
-        Ok(regex)
-    }
-
-    fn compile(&self) -> Result<Compiled, Error> {
-        let node = simplify(self.parsed.clone(), &|group| self.wanted[group as usize]);
-        let program = compile(&node, self.names.len(), false)?;
-        let search = Search::new(&node, &program);
-        Ok(Compiled { node, program, careful: OnceLock::new(), search })
+    /// Compiles a pattern of whose groups only some are captured. Equal ones that are in use share what is compiled.
+    pub(crate) fn with_groups(pattern: &str, options: Options, groups: Groups) -> Result<Regex, Error> {
+        interned(Key { pattern: pattern.to_owned(), options, groups }, Shared::new).map(Regex)
     }
 
     fn compiled(&self) -> Option<&Compiled> {
-        self.compiled.get_or_init(|| self.compile().ok().map(Box::new)).as_deref()
+        self.0.compiled.get_or_init(|| self.0.compile().ok().map(Box::new)).as_deref()
     }
 
     /// The pattern.
     pub fn as_str(&self) -> &str {
-        &self.pattern
+        &self.0.key.pattern
     }
 
     /// The number of groups, the whole match counted.
     pub fn group_count(&self) -> usize {
-        self.names.len()
+        self.0.names.len()
     }
 
     /// The names of the groups by number. The first is the whole match, which has none.
     pub fn group_names(&self) -> &[Option<String>] {
-        &self.names
+        &self.0.names
     }
 
     /// Whether the pattern matches somewhere in the text.
@@ -143,7 +121,7 @@ impl Regex {
         if !self.search_registers(text, start, scratch, budget)? {
             return Ok(false);
         }
-        captures.extend((0..self.names.len()).map(|group| scratch.span(group)));
+        captures.extend((0..self.0.names.len()).map(|group| scratch.span(group)));
         Ok(true)
     }
 
@@ -169,7 +147,7 @@ impl Regex {
     }
 
     pub(crate) fn node(&self) -> &Node {
-        &self.parsed
+        &self.0.parsed
     }
 
     /// Whether every match takes time proportional to the text.
@@ -185,7 +163,7 @@ impl Regex {
             if hidden {
                 return None;
             }
-            compile(&compiled.node, self.names.len(), true).ok()
+            compile(&compiled.node, self.0.names.len(), true).ok()
         });
         careful.as_ref()
     }
@@ -232,9 +210,43 @@ impl Regex {
         let found = self.compiled()?.search.run(program, text, start, scratch, &mut meter).ok()?;
         captures.clear();
         if found {
-            captures.extend((0..self.names.len()).map(|group| scratch.span(group)));
+            captures.extend((0..self.0.names.len()).map(|group| scratch.span(group)));
         }
         Some(found)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(key: Key) -> Result<Shared, Error> {
+        let parsed = parse(&key.pattern, key.options)?;
+        let mut wanted: Vec<bool> =
+            parsed.names.iter().map(|name| key.groups == Groups::All || name.is_some()).collect();
+        if parsed.references {
+            parsed.node.visit(&mut |node| match node {
+                Node::Backref(groups, _) | Node::Condition(groups, ..) => {
+                    groups.iter().for_each(|&group| wanted[group as usize] = true);
+                }
+                Node::Call(group) => wanted[*group as usize] = true,
+                _ => {}
+            });
+        }
+        let shared = Shared { key, names: parsed.names, parsed: parsed.node, wanted, compiled: OnceLock::new() };
+        if analysis::size(&shared.parsed) > MAX_LATE {
+            let compiled = shared.compile()?;
+            shared.compiled.get_or_init(|| Some(Box::new(compiled)));
+        }
+        Ok(shared)
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn compile(&self) -> Result<Compiled, Error> {
+        let node = simplify(self.parsed.clone(), &|group| self.wanted[group as usize]);
+        let program = compile(&node, self.names.len(), false)?;
+        let search = Search::new(&node, &program);
+        Ok(Compiled { node, program, careful: OnceLock::new(), search })
     }
 }
 

@@ -1,5 +1,7 @@
 //! One pass over a text that finds which of many short texts are in it.
 
+use crate::bytes::usual;
+
 /// The most texts.
 pub(crate) const MAX_TEXTS: usize = 1024;
 /// Places in the table of pairs.
@@ -72,17 +74,6 @@ impl Scan {
 
 fn slot(pair: u16) -> usize {
     usize::from(pair ^ pair >> 7) % SLOTS
-}
-
-/// How usual a byte is in logs, roughly.
-fn usual(byte: u8) -> u32 {
-    match byte {
-        b' ' | b'e' => 12,
-        b'0'..=b'3' | b'a' | b'i' | b'n' | b'o' | b'r' | b's' | b't' => 8,
-        b'4'..=b'9' | b'-' | b'.' | b':' | b'/' | b'c' | b'd' | b'l' | b'm' | b'p' | b'u' => 5,
-        b'"' | b'=' | b'[' | b']' | b'b' | b'f' | b'g' | b'h' | b'v' | b'w' | b'y' => 3,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

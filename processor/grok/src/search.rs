@@ -8,6 +8,7 @@ use memchr::memmem::Finder;
 use crate::analysis::{self, Follow};
 use crate::ast::{Assert, Node};
 use crate::budget::{Halt, Meter};
+use crate::needle::Needle;
 use crate::program::{Op, Program};
 use crate::run::Stops;
 use crate::token::{Token, Verdict, Wall, Walls};
@@ -22,9 +23,11 @@ pub(crate) struct Search {
     starts: Starts,
     first: [bool; 256],
     find_first: Option<Stops>,
+    /// The text that every match starts with.
+    head: Option<Box<Finder<'static>>>,
     at_end: bool,
     /// The texts that every match contains, one after the other.
-    needed: Vec<Needed>,
+    needed: Vec<Needle>,
     /// Whether to look for those before anything is tried; else after the first place has failed, since most places
     /// fail at once and most lines match at the first.
     asks_first: bool,
@@ -34,10 +37,15 @@ pub(crate) struct Search {
     token: Option<u32>,
 }
 
-#[derive(Debug)]
-enum Needed {
-    Byte(u8),
-    Text(Box<Finder<'static>>),
+/// Where a search goes on.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    /// Where it started.
+    start: usize,
+    /// The next place.
+    from: usize,
+    /// The last one that is worth a try.
+    last: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +79,7 @@ impl Search {
         let head = analysis::before(node, Follow { always: false, ..Follow::ALWAYS });
         let mut needed = analysis::required_literals(node);
         needed.truncate(MAX_NEEDED);
-        let needed = needed.into_iter().map(|text| match text[..] {
-            [byte] => Needed::Byte(byte),
-            _ => Needed::Text(Box::new(Finder::new(&text).into_owned())),
-        });
+        let needed = needed.iter().filter_map(|text| Needle::new(text)).collect();
         let token = program.ops.iter().find_map(|op| match op {
             Op::Save(_) | Op::Clear { .. } => None,
             Op::Token(token) | Op::SaveToken { token, .. } => Some(Some(*token)),
@@ -84,28 +89,23 @@ impl Search {
             starts,
             first: std::array::from_fn(|byte| head.bytes.contains(byte as u8)),
             find_first: Stops::of(head.bytes.iter()).filter(|stops| *stops != Stops::Never),
+            head: Some(head.head.as_bytes())
+                .filter(|text| text.len() > 1)
+                .map(|text| Box::new(Finder::new(text).into_owned())),
             at_end: head.end,
-            needed: needed.collect(),
+            needed,
             asks_first: everything,
             misses: AtomicBool::new(false),
             token: token.flatten().filter(|_| !has_references && starts == Starts::Anywhere),
         }
     }
 
-    /// Whether the texts that a match needs are there from `from` on.
-    fn has_needed(&self, text: &[u8], from: usize) -> bool {
-        let mut rest = text.get(from..).unwrap_or_default();
-        for needed in &self.needed {
-            let end = match needed {
-                Needed::Byte(byte) => memchr::memchr(*byte, rest).map(|at| at + 1),
-                Needed::Text(finder) => finder.find(rest).map(|at| at + finder.needle().len()),
-            };
-            match end {
-                Some(end) => rest = &rest[end..],
-                None => return false,
-            }
-        }
-        true
+    /// The last place, from `from` on, where a match may start: what it needs comes after that, one text after the other.
+    fn last_start(&self, text: &[u8], from: usize) -> Option<usize> {
+        self.needed.iter().rev().try_fold(text.len(), |end, needed| {
+            let least = end.checked_sub(needed.len())?;
+            needed.find_last(text, from, least + 1)
+        })
     }
 
     /// Searches from `start` on.
@@ -119,7 +119,7 @@ impl Search {
     ) -> Result<bool, Halt> {
         let misses = self.misses.load(Relaxed);
         let asked = self.asks_first || misses;
-        if asked && !self.has_needed(text, start) {
+        if asked && self.last_start(text, start).is_none() {
             return Ok(false);
         }
         let Some(place) = self.candidate(text, start, start) else { return Ok(false) };
@@ -133,27 +133,22 @@ impl Search {
         if place >= text.len() {
             return Ok(false);
         }
-        if !asked && !self.has_needed(text, place + 1) {
+        let Some(last) = self.last_start(text, place + 1) else {
             self.misses.store(true, Relaxed);
             return Ok(false);
-        }
+        };
+        let places = Places { start, from: crate::utf8::boundary(text, place + 1), last };
         let token = self.token.and_then(|token| program.tokens.get(token as usize));
         match token.and_then(|token| Some((token, token.walls(program)?))) {
-            Some((token, walls)) => self.between_walls(&mut machine, program, (token, walls), place + 1, meter),
-            None => self.everywhere(&mut machine, start, place + 1, meter),
+            Some((token, walls)) => self.between_walls(&mut machine, program, (token, walls), places, meter),
+            None => self.everywhere(&mut machine, places, meter),
         }
     }
 
-    fn everywhere(
-        &self,
-        machine: &mut Machine<'_>,
-        start: usize,
-        from: usize,
-        meter: &mut Meter,
-    ) -> Result<bool, Halt> {
+    fn everywhere(&self, machine: &mut Machine<'_>, places: Places, meter: &mut Meter) -> Result<bool, Halt> {
         let text = machine.text();
-        let mut at = crate::utf8::boundary(text, from);
-        while let Some(place) = self.candidate(text, start, at) {
+        let mut at = places.from;
+        while let Some(place) = self.candidate(text, places.start, at).filter(|place| *place <= places.last) {
             meter.step()?;
             if machine.attempt(place, meter)? {
                 return Ok(true);
@@ -172,12 +167,12 @@ impl Search {
         machine: &mut Machine<'_>,
         program: &Program,
         (token, walls): (&Token, &Walls),
-        from: usize,
+        places: Places,
         meter: &mut Meter,
     ) -> Result<bool, Halt> {
         let text = machine.text();
-        let mut at = crate::utf8::boundary(text, from);
-        while let Some(place) = self.candidate(text, 0, at) {
+        let mut at = places.from;
+        while let Some(place) = self.candidate(text, places.start, at).filter(|place| *place <= places.last) {
             meter.step()?;
             let (wall, kind) = walls.next(text, place);
             let after_wall =
@@ -223,6 +218,9 @@ impl Search {
         }
         if self.starts == Starts::Line {
             return Some(at);
+        }
+        if let Some(head) = &self.head {
+            return head.find(&text[at..]).map(|found| at + found);
         }
         let found = match self.find_first {
             Some(find) => find.first(&text[at..]),

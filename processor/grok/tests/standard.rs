@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use tailrace_grok::{Budget, Grok, GrokOptions, PatternSet, Scratch};
+use tailrace_grok::{Budget, Grok, GrokError, GrokOptions, PatternSet, Scratch};
 
 fn fields(patterns: &PatternSet, pattern: &str, text: &str) -> Vec<(String, String)> {
     let grok = Grok::compile(patterns, pattern, &GrokOptions::default()).unwrap();
@@ -55,4 +55,31 @@ fn combined_apache_log() {
     ];
     let expected: Vec<_> = expected.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn errors_point_at_the_named_pattern_that_is_wrong_by_itself() {
+    let cases = [
+        ("OPEN (a|b", "%{OPEN:x} y", 0),
+        ("CLOSED a)b", "%{CLOSED:x} y", 1),
+        ("SLASH a\\", "%{SLASH}", 1),
+        ("CLASS x[a", "%{CLASS} [b]", 1),
+        ("STAR *", "%{STAR}", 0),
+        ("NUMBER_FIRST %{INT}+*(?<1>)", "%{NUMBER_FIRST}", 8),
+    ];
+    for (line, pattern, position) in cases {
+        let mut patterns = PatternSet::legacy();
+        patterns.add_text("mine", &format!("# first\n{line}\n"));
+        patterns.add("AROUND", pattern);
+        for given in [pattern, "%{INT:i} %{AROUND}"] {
+            let error = Grok::compile(&patterns, given, &GrokOptions::default()).unwrap_err();
+            let GrokError::Syntax { origin, .. } = &error else { panic!("{given}: {error}") };
+            assert_eq!((&origin.file, origin.position), (&Some(("mine".to_owned(), 2)), position), "{given}: {error}");
+        }
+    }
+    // A reference may lead out of the named pattern.
+    let mut patterns = PatternSet::empty();
+    patterns.add("AGAIN", "\\k<word>");
+    let error = Grok::compile(&patterns, "(?<word>a)%{AGAIN}(", &GrokOptions::default()).unwrap_err();
+    assert!(error.to_string().ends_with("(in the pattern, byte 18)"), "{error}");
 }

@@ -6,6 +6,7 @@ use crate::ast::{Mode, Node, Repeat, UNLIMITED};
 use crate::bytes::ByteSet;
 use crate::charset::CharSet;
 use crate::error::Error;
+use crate::needle::Head;
 use crate::program::Op;
 
 /// Rounds of a counted loop are written out up to so many nodes.
@@ -201,6 +202,6 @@ impl Compiler {
 
 /// What can follow a round of a loop: another one or the rest.
 fn again(body: &Node, follow: Follow) -> Follow {
-    let once = before(body, follow).or(follow);
+    let once = before(body, Follow { head: Head::NONE, ..follow }).or(follow);
     Follow { always: follow.always, ..once }
 }

@@ -5,6 +5,7 @@ use crate::analysis::Follow;
 use crate::ast::Node;
 use crate::bytes::ByteSet;
 use crate::charset::{CharSet, INVALID};
+use crate::needle::Needle;
 use crate::program::{Beyond, ForkTable, Next, SetTable};
 use crate::run::{ByteRun, Stops};
 
@@ -33,6 +34,7 @@ impl Compiler {
         let next = Next {
             bytes: std::array::from_fn(|byte| follow.bytes.contains(byte as u8)),
             end: follow.end,
+            text: Some(follow.head.as_bytes()).filter(|text| text.len() > 1).and_then(Needle::new),
             find: Stops::of(follow.bytes.iter()).filter(|stops| *stops != Stops::Never),
         };
         self.program.nexts.push(next);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Flags, Parsed, Parser};
+use super::{Flags, Groups, Parsed, Parser};
 use crate::analysis::fixed_length;
 use crate::ast::{Look, Node};
 use crate::error::Error;
@@ -15,7 +15,7 @@ impl Parser<'_> {
         let start = self.pos;
         self.pos += 1;
         if !self.eat("?") {
-            let inner = if self.named { self.body(start)? } else { return self.capture(start, None) };
+            let inner = if self.groups.named { self.body(start)? } else { return self.capture(start, None) };
             return Ok(Some(inner));
         }
         let look = |behind, negative| Look { behind, negative };
@@ -154,6 +154,7 @@ impl Parser<'_> {
             .or_else(|| text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')))
             .unwrap_or(&text);
         let groups = self.resolve(bare, start)?;
+        self.references = true;
         self.pos += end + 1;
         let (yes, no) = match self.body(start)? {
             Node::Alternate(branches) if branches.len() > 2 => {
@@ -173,6 +174,7 @@ impl Parser<'_> {
         let open = self.next().unwrap_or('<');
         let name = self.group_name(open)?;
         let groups = self.resolve(&name, start)?;
+        self.references = true;
         Ok(Node::Backref(groups, self.flags.ignore_case))
     }
 
@@ -180,16 +182,17 @@ impl Parser<'_> {
     pub(super) fn numbered_backref(&mut self, start: usize) -> Result<Option<Node>, Error> {
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
         let number: u32 = self.rest()[..digits].parse().unwrap_or(u32::MAX);
-        if number > 9 && number > self.group_count() {
+        if number > 9 && number > self.groups.count {
             return Ok(None);
         }
-        if self.named {
+        if self.groups.named {
             return Err(Error::new(start, "a pattern with named groups takes no numbered references"));
         }
-        if number > self.group_count() {
+        if number > self.groups.count {
             return Err(Error::new(start, format!("there is no group {number}")));
         }
         self.pos += digits;
+        self.references = true;
         Ok(Some(Node::Backref(vec![number], self.flags.ignore_case)))
     }
 
@@ -197,6 +200,7 @@ impl Parser<'_> {
     pub(super) fn call(&mut self, start: usize) -> Result<Node, Error> {
         let open = self.next().unwrap_or('<');
         let name = self.group_name(open)?;
+        self.references = true;
         if name == "0" {
             return Ok(Node::Call(0));
         }
@@ -206,20 +210,16 @@ impl Parser<'_> {
         }
     }
 
-    fn group_count(&self) -> u32 {
-        self.groups_of.get("").map_or(0, |all| all.len() as u32)
-    }
-
     /// The groups of a name or a (relative) number.
     fn resolve(&self, name: &str, start: usize) -> Result<Vec<u32>, Error> {
         let number = name.strip_prefix('+').unwrap_or(name).parse::<i64>();
         let Ok(number) = number else {
-            return match self.groups_of.get(name) {
-                Some(groups) if !name.is_empty() => Ok(groups.clone()),
+            return match self.groups.of_name.get(name) {
+                Some(groups) => Ok(groups.clone()),
                 _ => Err(Error::new(start, format!("there is no group named '{name}'"))),
             };
         };
-        if self.named {
+        if self.groups.named {
             return Err(Error::new(start, "a pattern with named groups takes no numbered references"));
         }
         let opened = self.names.len() as i64;
@@ -228,7 +228,7 @@ impl Parser<'_> {
             n if name.starts_with('+') => opened - 1 + n,
             n => n,
         };
-        if group < 1 || group > i64::from(self.group_count()) {
+        if group < 1 || group > i64::from(self.groups.count) {
             return Err(Error::new(start, format!("there is no group {name}")));
         }
         Ok(vec![group as u32])
@@ -244,9 +244,8 @@ fn has_fixed_branches(body: &Node) -> bool {
     branches.iter().all(|branch| fixed_length(branch).is_some())
 }
 
-/// Finds the groups of a pattern before it is parsed, since references may come first: the
-/// numbers by name, all of them under "", and whether there are named ones.
-pub(super) fn scan_names(pattern: &str, extended: bool) -> (HashMap<String, Vec<u32>>, bool) {
+/// Finds the groups of a pattern before it is parsed, since references may come first.
+pub(super) fn scan_groups(pattern: &str, extended: bool) -> Groups {
     let (mut plain, mut named): (u32, Vec<String>) = (0, Vec::new());
     let bytes = pattern.as_bytes();
     let (mut pos, mut brackets) = (0, 0u32);
@@ -289,14 +288,12 @@ pub(super) fn scan_names(pattern: &str, extended: bool) -> (HashMap<String, Vec<
             _ => pos += rest.chars().next().map_or(1, char::len_utf8),
         }
     }
-    let mut groups: HashMap<String, Vec<u32>> = HashMap::new();
-    let has_names = !named.is_empty();
-    let count = if has_names { named.len() as u32 } else { plain };
+    let count = if named.is_empty() { plain } else { named.len() as u32 };
+    let mut groups = Groups { count, named: !named.is_empty(), of_name: HashMap::new() };
     for (number, name) in (1..).zip(named) {
-        groups.entry(name).or_default().push(number);
+        groups.of_name.entry(name).or_default().push(number);
     }
-    groups.insert(String::new(), (1..=count).collect());
-    (groups, has_names)
+    groups
 }
 
 fn name_after(rest: &str) -> Option<String> {

@@ -6,18 +6,20 @@ mod group;
 mod quantifier;
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::ast::{Assert, Node};
 use crate::charset::CharSet;
 use crate::error::Error;
 use crate::fold;
-use crate::unicode::Range;
+use crate::unicode;
 
 /// How deep groups may nest.
 const MAX_DEPTH: u32 = 250;
 
 /// How a pattern is to be read; `(?imx)` inside of the pattern changes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Options {
     /// `i`: letters match in either case.
     pub ignore_case: bool,
@@ -34,9 +36,9 @@ pub(crate) struct Flags {
     multi_line: bool,
     extended: bool,
     /// `\w \d \s \h` (ASCII unless `(?u)`).
-    classes: Range,
+    classes: unicode::Range,
     /// POSIX brackets (Unicode unless `(?a)`).
-    posix: Range,
+    posix: unicode::Range,
 }
 
 /// A parsed pattern.
@@ -45,26 +47,36 @@ pub(crate) struct Parsed {
     pub(crate) node: Node,
     /// Names by group number; index 0 is the whole match.
     pub(crate) names: Vec<Option<String>>,
+    /// Whether there are back-references, calls or conditions.
+    pub(crate) references: bool,
 }
 
 /// Parses a pattern.
 pub(crate) fn parse(pattern: &str, options: Options) -> Result<Parsed, Error> {
-    let flags = Flags {
-        ignore_case: options.ignore_case,
-        multi_line: options.multi_line,
-        extended: options.extended,
-        classes: Range::Ascii,
-        posix: Range::Unicode,
-    };
-    let (names, named) = group::scan_names(pattern, options.extended);
-    let mut parser = Parser { pattern, pos: 0, flags, depth: 0, names: vec![None], named, groups_of: names };
-    let node = parser.alternation()?;
-    if parser.pos < pattern.len() {
-        return Err(parser.error("unmatched close parenthesis"));
+    let groups = Rc::new(group::scan_groups(pattern, options.extended));
+    let mut parser = Parser::new(pattern, groups, options);
+    let node = parser.whole()?;
+    let parsed = Parsed { node, names: parser.names, references: parser.references };
+    if parsed.references {
+        group::check_references(&parsed)?;
     }
-    let parsed = Parsed { node, names: parser.names };
-    group::check_references(&parsed)?;
     Ok(parsed)
+}
+
+/// The first of some parts of a pattern that cannot stand by itself (references may lead out of it), by its number, and
+/// what is wrong with it at which place of the whole pattern.
+pub(crate) fn wrong_part(
+    pattern: &str,
+    parts: impl Iterator<Item = Range<usize>>,
+    options: Options,
+) -> Option<(usize, Error)> {
+    let groups = Rc::new(group::scan_groups(pattern, options.extended));
+    let wrong = |(number, part): (usize, Range<usize>)| {
+        let checked = Parser::new(&pattern[part.clone()], Rc::clone(&groups), options).whole();
+        let error = checked.err()?;
+        Some((number, Error { position: part.start + error.position, ..error }))
+    };
+    parts.enumerate().find_map(wrong)
 }
 
 pub(crate) struct Parser<'p> {
@@ -74,13 +86,40 @@ pub(crate) struct Parser<'p> {
     depth: u32,
     /// Names of the groups opened so far.
     names: Vec<Option<String>>,
-    /// Whether the pattern has named groups: then plain groups do not capture.
-    named: bool,
-    /// The numbers of all groups of a name, also of those further on; and under "" the count.
-    groups_of: HashMap<String, Vec<u32>>,
+    groups: Rc<Groups>,
+    references: bool,
 }
 
-impl Parser<'_> {
+/// The groups of a pattern, also those further on.
+pub(crate) struct Groups {
+    /// How many there are.
+    count: u32,
+    /// Whether there are named ones: then plain groups do not capture.
+    named: bool,
+    /// The numbers of all groups of a name.
+    of_name: HashMap<String, Vec<u32>>,
+}
+
+impl<'p> Parser<'p> {
+    fn new(pattern: &'p str, groups: Rc<Groups>, options: Options) -> Self {
+        let flags = Flags {
+            ignore_case: options.ignore_case,
+            multi_line: options.multi_line,
+            extended: options.extended,
+            classes: unicode::Range::Ascii,
+            posix: unicode::Range::Unicode,
+        };
+        Parser { pattern, pos: 0, flags, depth: 0, names: vec![None], groups, references: false }
+    }
+
+    fn whole(&mut self) -> Result<Node, Error> {
+        let node = self.alternation()?;
+        if self.pos < self.pattern.len() {
+            return Err(self.error("unmatched close parenthesis"));
+        }
+        Ok(node)
+    }
+
     fn error(&self, message: impl Into<String>) -> Error {
         Error::new(self.pos, message)
     }

@@ -4,6 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::ast::Assert;
 use crate::program::{Beyond, Next, SetTable};
+use crate::run::ByteRun;
 use crate::unicode::is_word;
 use crate::utf8;
 use crate::vm::NONE;
@@ -69,6 +70,9 @@ pub(super) fn can_start(next: &Next, text: &[u8], pos: usize) -> bool {
 
 /// The last place before `pos`, and not before `least`, where what follows can start.
 pub(super) fn last_before(next: &Next, text: &[u8], least: usize, pos: usize) -> Option<usize> {
+    if let Some(needle) = &next.text {
+        return needle.find_last(text, least, pos);
+    }
     if let Some(find) = next.find {
         return find.last(&text[least..pos]).map(|found| least + found);
     }
@@ -85,10 +89,11 @@ pub(super) fn last_before(next: &Next, text: &[u8], least: usize, pos: usize) ->
 /// The first place from `pos` on where what follows can start, with only characters of the set
 /// in between, `left` at most; and how many are left.
 pub(super) fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, left: u32) -> Option<(usize, u32)> {
-    if left == NONE
-        && let (Some(find), Some(run)) = (next.find, &set.run)
-        && run.is_all()
-    {
+    let takes_all = left == NONE && set.run.as_ref().is_some_and(ByteRun::is_all);
+    if takes_all && let Some(needle) = &next.text {
+        return needle.find(text, pos).map(|found| (found, left));
+    }
+    if takes_all && let Some(find) = next.find {
         let found = find.after(text, pos);
         return (found < text.len() || next.end).then_some((found, left));
     }

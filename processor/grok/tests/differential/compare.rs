@@ -152,9 +152,14 @@ impl Tally {
         self.differences.truncate(SHOWN);
     }
 
-    /// Fails when anything differed, or when so few comparisons say nothing.
-    pub(crate) fn conclude(&self, least: u64) {
+    /// Fails when anything differed.
+    pub(crate) fn check(&self) {
         assert!(self.differences.is_empty(), "{self}\n{}", self.differences.join("\n"));
+    }
+
+    /// The same, or when so few comparisons say nothing.
+    pub(crate) fn conclude(&self, least: u64) {
+        self.check();
         assert!(self.compared >= least, "only {self}");
         assert!(self.matched * 5 > self.compared, "few matches: {self}");
         assert!(self.given_up * 20 < self.compared, "Oniguruma gave up too often: {self}");

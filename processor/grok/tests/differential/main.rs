@@ -41,7 +41,7 @@ fn standard_pattern(pair: &mut Pair, rng: &mut Rng, texts: usize, tally: &mut Ta
 
 /// A random pattern on texts made after it and on random ones, from their start and from the middle.
 fn random_pattern(rng: &mut Rng, texts: usize, tally: &mut Tally) {
-    let (pattern, options) = patterns::random(rng);
+    let (pattern, options) = patterns::random(&mut |ways| rng.usize(..ways));
     let Some(mut pair) = Pair::new(&pattern, options, tally) else { return };
     for number in 0..texts {
         let text = texts::small(pair.ours(), rng, number % 4);
@@ -71,15 +71,21 @@ fn random_patterns() {
     tally.conclude(10_000);
 }
 
-/// Fifty million comparisons, half of them with standard patterns.
+/// A number that the environment gives.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// Fifty million comparisons, half of them with standard patterns. `TAILRACE_TEST_SEED` makes others, so that a long run
+/// can be taken in pieces of `TAILRACE_TEST_COMPARISONS`.
 #[test]
 #[ignore = "long: scripts/test --long"]
 fn fifty_million_comparisons() {
-    const EACH: u64 = 25_000_000;
+    let each = setting("TAILRACE_TEST_COMPARISONS", 50_000_000) / 2;
+    let seed = setting("TAILRACE_TEST_SEED", 3);
     let patterns = standard();
     let (with_standard, with_random) = (AtomicU64::new(0), AtomicU64::new(0));
     let whole = Mutex::new(Tally::default());
-    let seed = std::env::var("TAILRACE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(3);
     std::thread::scope(|scope| {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         for thread in 0..threads {
@@ -87,13 +93,13 @@ fn fifty_million_comparisons() {
             scope.spawn(move || {
                 let mut rng = Rng::with_seed(seed * 1000 + thread as u64);
                 let mut tally = Tally::default();
-                while with_standard.load(Ordering::Relaxed) < EACH {
+                while with_standard.load(Ordering::Relaxed) < each {
                     let before = tally.compared;
                     let (name, pattern) = &patterns[rng.usize(..patterns.len())];
                     standard_pattern(&mut Pair::standard(name, pattern), &mut rng, 2000, &mut tally);
                     with_standard.fetch_add(tally.compared - before, Ordering::Relaxed);
                 }
-                while with_random.load(Ordering::Relaxed) < EACH {
+                while with_random.load(Ordering::Relaxed) < each {
                     let before = tally.compared;
                     random_pattern(&mut rng, 100, &mut tally);
                     with_random.fetch_add(tally.compared - before, Ordering::Relaxed);
@@ -104,5 +110,5 @@ fn fifty_million_comparisons() {
     });
     let whole = whole.into_inner().unwrap();
     println!("{whole}");
-    whole.conclude(2 * EACH);
+    whole.conclude(2 * each);
 }

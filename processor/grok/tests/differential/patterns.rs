@@ -1,18 +1,18 @@
 //! Random patterns of Ruby's grammar.
 
-use fastrand::Rng;
 use tailrace_grok::Options;
 
 /// How deep groups nest.
 const DEPTH: u32 = 3;
 
-/// A pattern and how it is to be read.
-pub(crate) fn random(rng: &mut Rng) -> (String, Options) {
+/// A pattern and how it is to be read. `choose` is asked for one of so many ways, from 0.
+pub(crate) fn random(choose: &mut dyn FnMut(usize) -> usize) -> (String, Options) {
+    let named = choose(2) == 1;
     let mut writer =
-        Writer { out: String::new(), opened: 0, closed: Vec::new(), filled: Vec::new(), named: rng.bool(), rng };
+        Writer { out: String::new(), opened: 0, closed: Vec::new(), filled: Vec::new(), named, choose: &mut *choose };
     writer.alternation(DEPTH);
     let pattern = writer.out;
-    let options = Options { multi_line: rng.bool(), ignore_case: rng.u8(..6) == 0, extended: rng.u8(..16) == 0 };
+    let options = Options { multi_line: choose(2) == 1, ignore_case: choose(6) == 1, extended: choose(16) == 1 };
     (pattern, options)
 }
 
@@ -24,7 +24,7 @@ struct Writer<'r> {
     /// Those of them that cannot have taken nothing. Oniguruma's conditions do not see some of the others.
     filled: Vec<usize>,
     named: bool,
-    rng: &'r mut Rng,
+    choose: &'r mut dyn FnMut(usize) -> usize,
 }
 
 const CHARS: &[&str] =
@@ -69,14 +69,14 @@ const QUANTIFIERS: &[&str] =
 
 impl Writer<'_> {
     fn of(&mut self, texts: &[&str]) -> bool {
-        self.out.push_str(texts[self.rng.usize(..texts.len())]);
+        self.out.push_str(texts[(self.choose)(texts.len())]);
         false
     }
 
     /// Whether what was written can match nothing, as for all that follow.
     fn alternation(&mut self, depth: u32) -> bool {
         let mut empty = self.sequence(depth);
-        while self.rng.u8(..3) == 0 {
+        while (self.choose)(3) == 2 {
             self.out.push('|');
             empty |= self.sequence(depth);
         }
@@ -85,14 +85,15 @@ impl Writer<'_> {
 
     fn sequence(&mut self, depth: u32) -> bool {
         let mut empty = true;
-        for _ in 0..self.rng.usize(if depth == DEPTH { 1..5 } else { 0..4 }) {
+        let elements = if depth == DEPTH { 1 + (self.choose)(4) } else { (self.choose)(4) };
+        for _ in 0..elements {
             empty &= self.element(depth);
         }
         empty
     }
 
     fn element(&mut self, depth: u32) -> bool {
-        let empty = match self.rng.u8(..20) {
+        let empty = match (self.choose)(20) {
             0..=6 => self.of(CHARS),
             7..=10 => self.of(CLASSES),
             11 => {
@@ -109,16 +110,16 @@ impl Writer<'_> {
     /// No repetition of what can match nothing: how often an empty round is gone through, and what its groups hold then,
     /// differs even inside of Oniguruma, by how large the repeated part is.
     fn quantifier(&mut self, empty: bool) -> bool {
-        if empty || self.rng.u8(..5) > 1 {
+        if empty || (self.choose)(5) < 3 {
             return empty;
         }
-        let quantifier = QUANTIFIERS[self.rng.usize(..QUANTIFIERS.len())];
+        let quantifier = QUANTIFIERS[(self.choose)(QUANTIFIERS.len())];
         self.out.push_str(quantifier);
         quantifier.starts_with(['*', '?']) || quantifier.starts_with("{0") || quantifier.starts_with("{,")
     }
 
     fn closed_group(&mut self) -> usize {
-        self.closed[self.rng.usize(..self.closed.len())]
+        self.closed[(self.choose)(self.closed.len())]
     }
 
     fn reference(&mut self) -> bool {
@@ -128,7 +129,7 @@ impl Writer<'_> {
     }
 
     fn group(&mut self, depth: u32) -> bool {
-        match self.rng.u8(..16) {
+        match (self.choose)(16) {
             0..=5 => return self.capture(depth),
             9 => self.of(&["(?>"]),
             10 => return self.look(depth),
@@ -172,12 +173,12 @@ impl Writer<'_> {
     }
 
     fn condition(&mut self, depth: u32) -> bool {
-        let group = self.filled[self.rng.usize(..self.filled.len())];
+        let group = self.filled[(self.choose)(self.filled.len())];
         self.out += &if self.named { format!("(?(<g{group}>)") } else { format!("(?({group})") };
         // Without anything in it this is a test of the group for Oniguruma, and nothing at all for others.
         self.of(CHARS);
         self.sequence(depth);
-        if self.rng.bool() {
+        if (self.choose)(2) == 1 {
             self.out.push('|');
             self.sequence(depth);
         }
