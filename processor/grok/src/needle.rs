@@ -102,7 +102,7 @@ mod tests {
                     let places = |range: std::ops::Range<usize>| range.filter(|&at| text[at..].starts_with(needle));
                     assert_eq!(searched.find(text, from), places(from..text.len()).next());
                     for end in from..=text.len() {
-                        assert_eq!(searched.find_last(text, from, end), places(from..end).last(), "{from}..{end}");
+                        assert_eq!(searched.find_last(text, from, end), places(from..end).next_back(), "{from}..{end}");
                     }
                 }
             }

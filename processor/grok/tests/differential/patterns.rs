@@ -8,8 +8,15 @@ const DEPTH: u32 = 3;
 /// A pattern and how it is to be read. `choose` is asked for one of so many ways, from 0.
 pub(crate) fn random(choose: &mut dyn FnMut(usize) -> usize) -> (String, Options) {
     let named = choose(2) == 1;
-    let mut writer =
-        Writer { out: String::new(), opened: 0, closed: Vec::new(), filled: Vec::new(), named, choose: &mut *choose };
+    let mut writer = Writer {
+        out: String::new(),
+        opened: 0,
+        closed: Vec::new(),
+        filled: Vec::new(),
+        named,
+        at_boundary: false,
+        choose: &mut *choose,
+    };
     writer.alternation(DEPTH);
     let pattern = writer.out;
     let options = Options { multi_line: choose(2) == 1, ignore_case: choose(6) == 1, extended: choose(16) == 1 };
@@ -24,6 +31,9 @@ struct Writer<'r> {
     /// Those of them that cannot have taken nothing. Oniguruma's conditions do not see some of the others.
     filled: Vec<usize>,
     named: bool,
+    /// Whether nothing was read since a `\b` or `\B`. Oniguruma takes a greedy dot after one for the pattern's start, and
+    /// does not look inside of lines.
+    at_boundary: bool,
     choose: &'r mut dyn FnMut(usize) -> usize,
 }
 
@@ -98,19 +108,27 @@ impl Writer<'_> {
             7..=10 => self.of(CLASSES),
             11 => {
                 self.of(ANCHORS);
+                self.at_boundary |= self.out.ends_with(['b', 'B']);
                 return true;
             }
             12 if !self.closed.is_empty() => self.reference(),
             _ if depth > 0 => return self.group(depth - 1),
             _ => self.of(CHARS),
         };
+        if self.at_boundary && self.out.ends_with('.') {
+            self.at_boundary = false;
+            return empty;
+        }
+        self.at_boundary &= empty;
         self.quantifier(empty)
     }
 
     /// No repetition of what can match nothing: how often an empty round is gone through, and what its groups hold then,
-    /// differs even inside of Oniguruma, by how large the repeated part is.
+    /// differs even inside of Oniguruma, by how large the repeated part is. And none of a dot in a group, which may come
+    /// after a boundary.
     fn quantifier(&mut self, empty: bool) -> bool {
-        if empty || (self.choose)(5) < 3 {
+        let dots = self.out.ends_with(".)");
+        if empty || dots || (self.choose)(5) < 3 {
             return empty;
         }
         let quantifier = QUANTIFIERS[(self.choose)(QUANTIFIERS.len())];
@@ -168,6 +186,7 @@ impl Writer<'_> {
     fn behind(&mut self) -> bool {
         self.of(&["(?<=", "(?<!"]);
         self.of(&["a", "b", "ab", "a|bc", r"\w", "[^a]", "^", r"\b", "a.", "(?:a|b)c", "\u{e9}", r"\n|a", "a{2}"]);
+        self.at_boundary |= self.out.ends_with('b');
         self.out.push(')');
         true
     }
