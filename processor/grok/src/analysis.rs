@@ -23,13 +23,8 @@ pub(crate) struct Follow {
 
 impl Follow {
     /// The rest succeeds: the end of the pattern or of a group that is not entered again.
-    pub(crate) const ALWAYS: Follow = Follow {
-        bytes: ByteSet::ALL,
-        after_word: ByteSet::ALL,
-        end: true,
-        always: true,
-        head: Head::NONE,
-    };
+    pub(crate) const ALWAYS: Follow =
+        Follow { bytes: ByteSet::ALL, after_word: ByteSet::ALL, end: true, always: true, head: Head::NONE };
     /// Nothing is known of the rest.
     pub(crate) const UNKNOWN: Follow = Follow { always: false, ..Follow::ALWAYS };
     const NEVER: Follow = Follow::starting(ByteSet::EMPTY);
