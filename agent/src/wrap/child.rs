@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, wait};
+use rustix_libc_wrappers::process::SignalExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -103,7 +104,7 @@ impl Child {
     }
 
     fn pass_on(&self, number: i32) {
-        let Some(signal) = Signal::from_named_raw(number).or_else(|| real_time(number)) else {
+        let Some(signal) = Signal::from_raw(number) else {
             tracing::debug!(number, "this signal cannot be passed on");
             return;
         };
@@ -132,11 +133,4 @@ impl Child {
             }
         }
     }
-}
-
-/// A real-time signal, which has a number but no name.
-#[expect(unsafe_code, reason = "rustix makes named signals only")]
-fn real_time(number: i32) -> Option<Signal> {
-    // SAFETY: these numbers are valid, and the C library does not use them itself.
-    (34..=64).contains(&number).then(|| unsafe { Signal::from_raw_unchecked(number) })
 }
