@@ -268,7 +268,7 @@ impl Lane {
         }
         self.refill();
         let front = self.backlog.front()?;
-        if front.alone && self.in_flight > 0 {
+        if front.together.is_some() && self.in_flight > 0 {
             return None;
         }
         let mut parcel = self.backlog.pop_front()?;
@@ -287,7 +287,7 @@ impl Lane {
         }
         self.in_flight += 1;
         self.in_flight_bytes += parcel.cost();
-        self.alone = parcel.alone;
+        self.alone = parcel.together.is_some();
         Some(parcel)
     }
 
@@ -305,24 +305,25 @@ impl Lane {
         self.alone = false;
         let mut refused = std::mem::take(&mut parcel.refused);
         refused.sort_unstable_by_key(|(index, _)| *index);
-        let sent = if parcel.alone { 1 } else { parcel.records.len() };
+        let sent = parcel.sent();
         if refused.len() < sent {
             self.progress = Instant::now();
         }
         self.counts.acknowledged += (sent - refused.len().min(sent)) as u64;
         let Some((_, code)) = refused.iter().max_by_key(|(_, code)| severity(verdict::on(*code))).copied() else {
             self.wait = self.backoff.0;
-            return if parcel.alone { self.go_on(parcel) } else { Returned::Done(parcel) };
+            return self.go_on(parcel);
         };
         let verdict = verdict::on(code);
-        if verdict == Verdict::Alone && parcel.alone {
+        if verdict == Verdict::Alone && sent == 1 {
             return Returned::Reject(parcel, code);
         }
         self.counts.retried += refused.len() as u64;
-        if !parcel.alone {
-            let indexes: Vec<u32> = refused.iter().map(|(index, _)| *index).collect();
-            parcel.retain(&indexes);
-            parcel.alone = verdict == Verdict::Alone;
+        let indexes: Vec<u32> = refused.iter().map(|(index, _)| *index).collect();
+        parcel.retain(&indexes);
+        if verdict == Verdict::Alone {
+            // By halves the one at fault is found in a few steps.
+            parcel.together = Some((indexes.len() as u32 / 2).max(1));
         }
         self.put_back(parcel);
         match verdict {
@@ -333,12 +334,13 @@ impl Lane {
         Returned::Waits
     }
 
-    /// The first record of a parcel whose records go alone is done with: on to the next.
+    /// The records of a parcel that went are done with: on to the others, if there are any.
     pub(super) fn go_on(&mut self, mut parcel: Parcel) -> Returned {
-        parcel.records.remove(0);
+        parcel.records.drain(..parcel.sent());
         if parcel.records.is_empty() {
             return Returned::Done(parcel);
         }
+        parcel.together = parcel.together.map(|together| together.saturating_mul(2));
         self.put_back(parcel);
         Returned::Waits
     }

@@ -103,8 +103,8 @@ impl Producer {
         (!ptr.is_null()).then(|| Topic { ptr, _client: self.client.clone() })
     }
 
-    /// Hands all records of a parcel over, or the first of a parcel whose records go alone. It comes back from [`Producer::poll`] when each of them is reported; here it
-    /// comes back only if librdkafka took none of them.
+    /// Hands the records of a parcel over that are to go now. It comes back from [`Producer::poll`] when each of them is
+    /// reported; here it comes back only if librdkafka took none of them.
     pub(super) fn submit(&mut self, topic: &Topic, lane: u32, mut parcel: Parcel) -> Option<Parcel> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
@@ -112,7 +112,7 @@ impl Producer {
         });
         let mut left = 0;
         parcel.refused.clear();
-        let count = if parcel.alone { 1 } else { parcel.records.len() as u32 };
+        let count = parcel.sent() as u32;
         for number in 0..count {
             match self.produce(topic, &parcel, number, index) {
                 NO_ERROR => left += 1,

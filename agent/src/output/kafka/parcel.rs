@@ -32,8 +32,8 @@ pub(super) struct Parcel {
     pub(super) records: Vec<Record>,
     /// What Kafka refused, by index, as far as it is known.
     pub(super) refused: Vec<(u32, RDKafkaErrorCode)>,
-    /// Whether its records go one by one, because together they were refused.
-    pub(super) alone: bool,
+    /// How many of its records go at once, because more of them together were refused.
+    pub(super) together: Option<u32>,
     pub(super) origin: Origin,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Origin {
 
 impl Parcel {
     pub(super) fn new(bytes: Vec<u8>, records: Vec<Record>, origin: Origin) -> Parcel {
-        Parcel { number: 0, bytes, records, refused: Vec::new(), alone: false, origin }
+        Parcel { number: 0, bytes, records, refused: Vec::new(), together: None, origin }
     }
 
     /// The memory that it takes.
@@ -98,9 +98,16 @@ impl Parcel {
         Some(Parcel::new(bytes.to_vec(), records.collect(), Origin::Spool(number)))
     }
 
-    /// Keeps only the records with these indexes, which are ascending.
+    /// How many records go the next time: the first ones.
+    pub(super) fn sent(&self) -> usize {
+        self.together.map_or(self.records.len(), |together| self.records.len().min(together as usize))
+    }
+
+    /// Of the records that went only those with these indexes, which are ascending, are kept; and all that did not go.
     pub(super) fn retain(&mut self, indexes: &[u32]) {
-        self.records = indexes.iter().filter_map(|index| self.records.get(*index as usize).copied()).collect();
+        let unsent = self.records.split_off(self.sent());
+        let refused = indexes.iter().filter_map(|index| self.records.get(*index as usize).copied());
+        self.records = refused.chain(unsent).collect();
     }
 }
 
