@@ -5,6 +5,7 @@
 
 mod agent_exec;
 mod agent_kafka;
+mod agent_restart;
 mod bed;
 mod container;
 mod faults;

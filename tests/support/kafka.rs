@@ -1,5 +1,6 @@
 //! Kafka seen from outside: topics made, records written and read without our own agent or processor.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -53,9 +54,19 @@ impl From<BorrowedMessage<'_>> for Record {
     }
 }
 
+thread_local! {
+    static OTHER: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on this thread, which is this test, means the Kafka at another address.
+pub(crate) fn talk_to(address: &str) {
+    OTHER.set(Some(address.to_owned()));
+}
+
 fn config() -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", services().kafka());
+    let other = OTHER.with_borrow(Clone::clone);
+    config.set("bootstrap.servers", other.as_deref().unwrap_or_else(|| services().kafka()));
     config
 }
 

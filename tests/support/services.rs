@@ -50,11 +50,54 @@ fn start() -> Services {
     let status = script(&folder).args(["up", "--secure"]).status().unwrap();
     assert!(status.success(), "scripts/services up failed: {status}");
     end_with_us(&folder);
-    let output = script(&folder).arg("env").output().unwrap();
+    facts(&folder)
+}
+
+fn facts(folder: &PathBuf) -> Services {
+    let output = script(folder).arg("env").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let facts =
         text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     Services { facts }
+}
+
+/// A Kafka of one test's own, which may be killed. It goes when it is dropped.
+pub(crate) struct OwnKafka {
+    folder: PathBuf,
+    services: Services,
+}
+
+impl OwnKafka {
+    /// One broker.
+    pub(crate) fn start() -> OwnKafka {
+        let folder = std::env::temp_dir().join(super::unique("tailrace-own"));
+        let up = script(&folder).args(["up", "--kafka", "1", "--es", "0"]).env("TAILRACE_KAFKA_HEAP", "256m").status();
+        assert!(up.unwrap().success(), "scripts/services up failed");
+        end_with_us(&folder);
+        let services = facts(&folder);
+        OwnKafka { folder, services }
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> &str {
+        self.services.kafka()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&self) {
+        assert!(script(&self.folder).args(["kill", "kafka1"]).status().unwrap().success());
+    }
+
+    /// Up again on its old data.
+    pub(crate) fn restart(&self) {
+        assert!(script(&self.folder).args(["restart", "kafka1"]).status().unwrap().success());
+    }
+}
+
+impl Drop for OwnKafka {
+    fn drop(&mut self) {
+        drop(script(&self.folder).arg("down").status());
+    }
 }
 
 fn script(folder: &PathBuf) -> Command {
