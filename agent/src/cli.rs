@@ -37,7 +37,8 @@ Exit codes: 0 done, 1 failed or stopped before everything was acknowledged, 2 wr
 pub struct AgentArgs {
     #[command(flatten)]
     files: FileArgs,
-    /// Read every file to its end, wait for the acknowledgements, and exit.
+    /// Read every file and the standard input to their end, wait for the acknowledgements, and exit. Inputs that listen
+    /// run meanwhile.
     #[arg(long)]
     once: bool,
     #[command(subcommand)]
@@ -189,6 +190,7 @@ impl FileArgs {
             data: self.data.clone(),
             home: self.home.clone(),
             config: self.config_folder.clone(),
+            logs: self.logs.clone(),
         }
     }
 
@@ -213,9 +215,6 @@ impl FileArgs {
         let mut logging = config.logging.clone();
         if self.stderr {
             logging.files = None;
-        }
-        if let (Some(files), Some(folder)) = (&mut logging.files, &self.logs) {
-            files.folder.clone_from(folder);
         }
         if self.debug.is_some() {
             logging.level = "debug".into();

@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod processors;
 pub mod queue;
 pub mod registry;
+mod rolling;
 pub mod run;
 pub mod tail;
 pub mod wrap;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, Lasting};
 use crate::document::{Decor, DocumentSettings, Documents, Identity};
 use crate::engine::{Drained, Engine, EngineError, EngineHandle, EngineOptions};
 use crate::listen::{ListenError, Listeners};
 use crate::monitor::http::Server;
 use crate::monitor::{self, Sources};
-use crate::output::{OutputError, OutputStats, Sender};
+use crate::output::{LogstashSettings, OutputError, OutputSettings, OutputStats, Sender};
 use crate::pipeline::{Outlet, channel};
 use crate::tail::settings::{InputKind, InputSettings, MultilineKind, MultilineSettings, Parser};
 
@@ -34,6 +34,9 @@ pub enum StartError {
     /// The reader did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// With `--once` there must be something that ends.
+    #[error("--once has nothing to wait for: every input listens, and none of these ends")]
+    NeverDone,
     /// `http` cannot listen.
     #[error("cannot listen for http: {0}")]
     Http(#[source] std::io::Error),
@@ -50,6 +53,8 @@ pub struct Running {
     drain: Duration,
     servers: Vec<Server>,
     sources: Arc<Sources>,
+    /// What it was started with and keeps.
+    lasting: Lasting,
 }
 
 /// Where the agent stands.
@@ -68,11 +73,15 @@ pub struct Progress {
 }
 
 impl Running {
-    /// Starts the agent; with `once` it reads every file to its end and is done.
+    /// Starts the agent; with `once` it reads every file, and the standard input, to its end and is done.
     pub fn start(config: &Config, once: bool) -> Result<Running, StartError> {
         let data = |source| StartError::Data { path: config.data.display().to_string(), source };
         std::fs::create_dir_all(&config.data).map_err(data)?;
-        let identity = Identity::load(config.name.clone(), &config.data).map_err(data)?;
+        let mut identity = Identity::load(config.name.clone(), &config.data).map_err(data)?;
+        if let OutputSettings::Logstash(LogstashSettings { index: Some(index), .. }) = &config.output {
+            identity.beat = index.to_lowercase();
+        }
+        let first_start = identity.first_start.into();
         let (id, ephemeral_id) = (identity.id.clone(), identity.ephemeral_id.clone());
         let settings = DocumentSettings {
             identity,
@@ -92,9 +101,13 @@ impl Running {
             memory_limit: config.memory_limit,
             registry_flush: config.registry_flush,
             registry_permissions: config.registry_permissions,
+            first_start,
             import_from: Some(config.filebeat_registry.clone()).filter(|registry| registry.is_dir()),
         };
         let inputs: Vec<_> = config.inputs.iter().map(|decor| decor.input.clone()).collect();
+        if once && !inputs.is_empty() && inputs.iter().all(|input| input.listen.is_some()) {
+            return Err(StartError::NeverDone);
+        }
         let listeners = Listeners::start(&inputs, &outlet, config.memory_limit)?;
         let engine = Engine::start(inputs, &config.data.join("tailrace-registry"), outlet.clone(), options)?;
         let sources = Sources {
@@ -110,12 +123,27 @@ impl Running {
         };
         let sources = Arc::new(sources);
         let servers = monitor::listen(&config.http, &sources).map_err(StartError::Http)?;
-        Ok(Running { engine, listeners, sender, outlet, exec, drain: config.shutdown_timeout, servers, sources })
+        let lasting = config.lasting();
+        Ok(Running {
+            lasting,
+            engine,
+            listeners,
+            sender,
+            outlet,
+            exec,
+            drain: config.shutdown_timeout,
+            servers,
+            sources,
+        })
     }
 
-    /// Goes on with the inputs of another configuration; everything else stays as it is.
+    /// Goes on with the inputs that read files and with the processors of another configuration. Everything else stays
+    /// as it is, and where it should be otherwise that is said.
     pub fn reload(&self, config: &Config) {
-        self.sender.reload(decors(config, &self.exec));
+        for (name, _) in config.lasting().into_iter().filter(|one| !self.lasting.contains(one)) {
+            tracing::warn!("{name} of the configuration changed: that takes effect at the next start");
+        }
+        self.sender.reload(decors(config, &self.exec), config.processors.clone());
         self.engine.reload(config.inputs.iter().map(|decor| decor.input.clone()).collect());
         self.sender.stats().reloads.fetch_add(1, Ordering::Relaxed);
         tracing::info!(inputs = config.inputs.len(), "going on with the inputs of the configuration as it is now");

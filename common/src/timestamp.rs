@@ -25,6 +25,14 @@ pub struct Date {
 
 const SECS_PER_DAY: i64 = 86_400;
 
+impl From<Timestamp> for SystemTime {
+    fn from(moment: Timestamp) -> SystemTime {
+        let whole = Duration::from_secs(moment.secs.unsigned_abs());
+        let second = if moment.secs < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+        second.unwrap_or(UNIX_EPOCH) + Duration::from_nanos(moment.nanos.into())
+    }
+}
+
 impl Timestamp {
     /// The start of 1970.
     pub const EPOCH: Timestamp = Timestamp { secs: 0, nanos: 0 };

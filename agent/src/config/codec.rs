@@ -2,13 +2,15 @@
 
 use tailrace_common::yaml::{Key, Node};
 
+use super::outputs::is_enabled;
 use super::section::{Report, Section};
 use crate::document::{Codec, Format};
 
 /// The codec of the one output that is set.
 pub(super) fn read(whole: &Node, report: &Report) -> Codec {
     let outputs = whole.get("output").and_then(Node::as_map).unwrap_or_default();
-    let is_pretty = |(name, output): &(Key, Node)| {
+    let outputs: Vec<_> = outputs.iter().filter(|(_, output)| is_enabled(output)).collect();
+    let is_pretty = |(name, output): &&(Key, Node)| {
         name.text == "console" && output.get("pretty").and_then(Node::as_bool).unwrap_or(false)
     };
     if outputs.iter().any(is_pretty) {
@@ -23,6 +25,9 @@ pub(super) fn read(whole: &Node, report: &Report) -> Codec {
             let json = section.section("json");
             // HTML is escaped by none of the two, whatever is asked for.
             json.boolean("escape_html", false);
+            if json.boolean("local_time", false) {
+                json.error("local_time", "'local_time' is not supported: times are in UTC", None);
+            }
             if json.boolean("pretty", false) { Codec::PrettyJson } else { Codec::Json }
         }
         ["format"] => format(&section.section("format")).map_or(Codec::Json, Codec::Format),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::outputs::tls;
 use super::section::Section;
 use super::value::fields;
 use crate::document::{COMPATIBLE_VERSION, Format, text_of};
-use crate::output::{ElasticsearchSettings, OutputSettings, Secret};
+use crate::output::{ElasticsearchSettings, OutputSettings, Secret, Verification};
 
 pub(super) fn read(section: &Section<'_>) -> Option<OutputSettings> {
-    section.boolean("enabled", true);
     section.require("hosts");
     let protocol = section.choice("protocol", &[("http", "http"), ("https", "https")], "http");
     let path = section.text("path").unwrap_or_default().trim_matches('/').to_owned();
@@ -23,30 +23,19 @@ pub(super) fn read(section: &Section<'_>) -> Option<OutputSettings> {
     let default = Format::parse(&format!("filebeat-{COMPATIBLE_VERSION}")).ok();
     let index = if section.is_set("index") { format("index") } else { default };
     let pipeline = format("pipeline");
-    for key in ["indices", "pipelines", "proxy_url", "kerberos"] {
-        if section.is_set(key) {
-            section.error(key, format!("'{}' is not supported", section.name(key)), None);
-        }
+    section.unsupported(&["indices", "pipelines", "proxy_url", "kerberos"], None);
+    section.without_effect(&["worker", "workers", "loadbalance"], "one request is under way at a time");
+    section.without_effect(&["max_retries"], "events are tried for as long as it takes, as Filebeat does");
+    section.without_effect(&["escape_html", "codec"], "the documents of bulk requests are plain JSON");
+    section.without_effect(&["preset"], "set 'bulk_max_size' and 'compression_level'");
+    section.without_effect(&["non_indexable_policy"], "what is refused for good is kept in rejected.ndjson");
+    section.ignore(&["allow_older_versions", "proxy_disable"]);
+    section.without_effect(&["idle_connection_timeout"], "connections are kept while they last");
+    let tls = tls(section).unwrap_or_default();
+    if tls.verification == Verification::Certificate || tls.without.is_some() {
+        let message = "'verification_mode: certificate' and narrower 'supported_protocols' are not supported here";
+        section.error("ssl", message, Some("use full or none, and both TLSv1.2 and TLSv1.3".into()));
     }
-    section.ignore(&["indices", "pipelines", "proxy_url", "kerberos"]);
-    // One request at a time is enough for what this output is for; the codec is given; ids make retries harmless.
-    section.ignore(&[
-        "worker",
-        "workers",
-        "loadbalance",
-        "max_retries",
-        "escape_html",
-        "allow_older_versions",
-        "preset",
-    ]);
-    section.ignore(&["proxy_disable", "idle_connection_timeout", "non_indexable_policy", "codec", "queue"]);
-    let ssl = section.section("ssl");
-    ssl.boolean("enabled", true);
-    let authorities = ssl.texts("certificate_authorities").into_iter().map(Into::into).collect();
-    let identity = ssl.path("certificate").zip(ssl.path("key"));
-    let modes = [("full", true), ("strict", true), ("certificate", true), ("none", false)];
-    let verify = ssl.choice("verification_mode", &modes, true);
-    ssl.ignore(&["supported_protocols", "cipher_suites", "curve_types", "renegotiation"]);
     let backoff = section.section("backoff");
     let texts = |key| {
         fields(section, key)
@@ -68,9 +57,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<OutputSettings> {
             backoff.duration("max").unwrap_or(Duration::from_secs(60)),
         ),
         compression_level: section.number("compression_level").map_or(1, |level| level.min(9) as u32),
-        authorities,
-        identity,
-        verify,
+        tls,
     }))
 }
 

@@ -16,10 +16,13 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
     scanner(section, settings);
     settings.identity = identity(&section.section("file_identity"));
     close(section, settings);
+    if section.value("file_identity").is_some_and(|kind| !kind.is_null() && kind.get("fingerprint").is_none()) {
+        settings.fingerprint.enabled = false;
+    }
     let backoff = section.section("backoff");
-    settings.backoff_init = backoff.duration("init").unwrap_or(settings.backoff_init);
-    settings.backoff_max = backoff.duration("max").unwrap_or(settings.backoff_max);
-    settings.buffer_size = size(section, "buffer_size", settings.buffer_size);
+    settings.backoff.init = backoff.duration("init").unwrap_or(settings.backoff.init);
+    settings.backoff.max = backoff.duration("max").unwrap_or(settings.backoff.max).max(settings.backoff.init);
+    section.without_effect(&["buffer_size"], "buffers are as large as what there is to read");
     settings.message_max_bytes = size(section, "message_max_bytes", settings.message_max_bytes);
     let compressions = [
         ("", Compression::None),
@@ -35,8 +38,8 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
     settings.include_file_owner_name = section.boolean("include_file_owner_name", false);
     settings.include_file_owner_group_name = section.boolean("include_file_owner_group_name", false);
     settings.parsers = parsers::read(section);
+    history(section, settings);
     lifetime(section, settings);
-    history(section);
 }
 
 fn scanner(section: &Section<'_>, settings: &mut InputSettings) {
@@ -73,13 +76,19 @@ pub(super) fn identity(section: &Section<'_>) -> FileIdentity {
             FileIdentity::Path
         }
         ["fingerprint"] => {
-            // Ours always grows with the file; off means waiting for the whole length, which nobody needs.
-            section.section("fingerprint").boolean("growing", true);
+            let fingerprint = section.section("fingerprint");
+            if !fingerprint.boolean("growing", true) {
+                let why = "'growing: false' has no effect: small files are told apart from their first byte on";
+                fingerprint.notice("growing", why);
+            }
             FileIdentity::Native
         }
         ["inode_marker"] => {
             let marker = section.section("inode_marker");
-            marker.required("path").map_or(FileIdentity::Native, |path| FileIdentity::InodeMarker(path.into()))
+            marker.required("path");
+            let why = "'inode_marker' has no effect: a file stays the same file when the number of its device changes";
+            section.notice("inode_marker", why);
+            FileIdentity::Native
         }
         several => {
             section.ignore(&["native", "path", "fingerprint", "inode_marker"]);
@@ -94,8 +103,7 @@ pub(super) fn identity(section: &Section<'_>) -> FileIdentity {
 fn close(section: &Section<'_>, settings: &mut InputSettings) {
     let close = section.section("close");
     let (change, reader) = (close.section("on_state_change"), close.section("reader"));
-    // Changes are told by the system, not looked for.
-    change.duration("check_interval");
+    change.without_effect(&["check_interval"], "changes are told by the system");
     let defaults = CloseSettings::default();
     settings.close = CloseSettings {
         inactive: change.duration("inactive").unwrap_or(defaults.inactive),
@@ -136,6 +144,11 @@ fn lifetime(section: &Section<'_>, settings: &mut InputSettings) {
     if !section.boolean("legacy_clean_inactive", false) {
         check_clean_inactive(section, settings, "prospector.scanner.check_interval");
     }
+    take_over(section, settings);
+}
+
+/// `take_over`: positions of inputs that are no longer configured are taken over always; of others where it says so.
+fn take_over(section: &Section<'_>, settings: &mut InputSettings) {
     match section.get("take_over") {
         Some(node) if node.as_map().is_none() => settings.take_over = section.boolean("take_over", false),
         _ => {
@@ -144,16 +157,24 @@ fn lifetime(section: &Section<'_>, settings: &mut InputSettings) {
             settings.take_over_from = take_over.texts("from_ids");
         }
     }
+    if settings.take_over && settings.id.is_empty() {
+        section.error("take_over", "'take_over' needs an 'id'", None);
+    }
+    if settings.take_over && settings.may_share_id {
+        let message = "'take_over' and 'allow_deprecated_id_duplication' cannot both be set";
+        section.error("take_over", message, None);
+    }
 }
 
 /// Options that are there because of how Filebeat came to be.
-fn history(section: &Section<'_>) {
-    section.boolean("allow_deprecated_id_duplication", false);
+fn history(section: &Section<'_>, settings: &mut InputSettings) {
+    settings.may_share_id = section.boolean("allow_deprecated_id_duplication", false);
+    if settings.may_share_id {
+        let why = "inputs that share an id are not told apart in the registry: give each an id of its own";
+        section.notice("allow_deprecated_id_duplication", why);
+    }
     if section.boolean("gzip_experimental", false) {
         section.notice("gzip_experimental", "'gzip_experimental' has no effect: set 'compression: auto'");
     }
-    if section.is_set("rotation") {
-        section.notice("rotation", "'rotation' has no effect: copies and renamed files are found by their content");
-        section.ignore(&["rotation"]);
-    }
+    section.without_effect(&["rotation"], "copies and renamed files are found by their content");
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Config, ConfigError, Overrides, from_text, load};
-use crate::tail::settings::{FileIdentity, Framing, IgnoreInactive, InputKind, ListenAddress, Parser, ScanSort};
+use crate::tail::settings::{
+    Excess, FileIdentity, Framing, IgnoreInactive, InputKind, ListenAddress, Parser, QuotaScope, QuotaSettings,
+    QuotaUnit, ScanSort,
+};
 
 fn read(inputs: &str) -> Result<Config, ConfigError> {
     from_text("filebeat.yml", &format!("output.discard: {{}}\nfilebeat.inputs:\n{inputs}"), &Overrides::default())
@@ -69,16 +72,20 @@ fn filestream_has_all_options_of_filebeat() {
     )
     .unwrap();
     let input = &*config.inputs[0].input;
-    assert_eq!(input.identity, FileIdentity::InodeMarker("/marker".into()));
+    assert_eq!((&input.identity, input.fingerprint.enabled), (&FileIdentity::Native, false));
     assert_eq!((input.fingerprint.offset, input.fingerprint.length), (10, 64));
     assert_eq!((input.ignore_inactive, input.harvester_limit), (IgnoreInactive::SinceFirstStart, 7));
-    assert_eq!((input.message_max_bytes, input.buffer_size), (1 << 20, 4096));
+    assert_eq!((input.message_max_bytes, input.backoff.max), (1 << 20, Duration::from_secs(2)));
     assert_eq!(input.read_until_eof, Some(Duration::from_secs(5)));
     assert_eq!((input.take_over, input.take_over_from.as_slice()), (true, ["x".to_owned()].as_slice()));
     assert_eq!(input.clean_inactive, Some(Duration::from_secs(3600)));
     assert!(input.delete.enabled && input.close.renamed && input.close.removed && input.seek_to_tail);
     assert!(!config.inputs[0].processors.is_empty());
-    assert_eq!(config.notices.len(), 2, "{:?}", config.notices);
+    assert_eq!(config.inputs[0].tags, ["t", "take_over"]);
+    let said: Vec<&str> = config.notices.iter().filter_map(|notice| notice.message.split('\'').nth(1)).collect();
+    let wanted = ["buffer_size", "check_interval", "gzip_experimental", "inode_marker", "rotation"];
+    assert!(wanted.iter().all(|key| said.iter().any(|said| said.ends_with(key))), "{said:?}");
+    assert_eq!(said.len(), wanted.len(), "{said:?}");
 }
 
 #[test]
@@ -171,6 +178,13 @@ fn what_would_lose_or_repeat_lines_is_refused() {
         ("- {type: log, paths: [/a], json.keys_under_root: true, include_lines: [x]}", "'json.message_key' is missing"),
         ("- {type: filestream, paths: [/a], prospector.scanner.fingerprint.length: 10}", "must be 64 or more"),
         ("- {type: filestream, paths: [/a], file_identity: {native: ~, path: ~}}", "must be one kind"),
+        ("- {type: filestream, paths: [/a], take_over: true}", "'take_over' needs an 'id'"),
+        (
+            "- {type: filestream, id: a, paths: [/a], take_over: true, allow_deprecated_id_duplication: true}",
+            "cannot both be set",
+        ),
+        ("- {type: filestream, paths: [/a], quota.limit: 1MiB}", "'1MiB' is no limit"),
+        ("- {type: filestream, paths: [/a], quota: {limit: 1/s, burst_multiplier: 0.5}}", "must be 1 or more"),
     ] {
         assert!(errors(input).contains(message), "{input}: {}", errors(input));
     }
@@ -201,4 +215,35 @@ fn places_name_their_file() {
     ] {
         assert!(error.contains(place), "{place} is not in:\n{error}");
     }
+}
+
+#[test]
+fn an_input_that_is_not_enabled_may_be_of_any_type() {
+    let config = read("- {type: journald, enabled: false, units: [x]}\n- {type: filestream, paths: [/a]}\n").unwrap();
+    assert_eq!(config.inputs.len(), 1);
+    assert!(errors("- {type: journald}").contains("must be one of"));
+}
+
+#[test]
+fn ids_may_be_shared_where_it_is_allowed() {
+    let input = "- {type: filestream, id: a, paths: [/a], allow_deprecated_id_duplication: true}\n";
+    assert_eq!(read(&input.repeat(2)).unwrap().inputs.len(), 2);
+}
+
+#[test]
+fn quotas_count_lines_or_bytes() {
+    let config = read(
+        "- {type: filestream, id: a, paths: [/a], quota: {limit: 60000/m, burst_multiplier: 2, per: folder, excess: drop}}\n- {type: log, paths: [/a], quota.limit: 1KiB/s}\n",
+    )
+    .unwrap();
+    let quota = |input: usize| config.inputs[input].input.quota.clone().unwrap();
+    let wanted = QuotaSettings {
+        rate: 1000.0,
+        burst: 120_000.0,
+        unit: QuotaUnit::Lines,
+        per: QuotaScope::Folder,
+        excess: Excess::Drop,
+    };
+    assert_eq!(quota(0), wanted);
+    assert_eq!((quota(1).rate, quota(1).unit, quota(1).excess), (1024.0, QuotaUnit::Bytes, Excess::Delay));
 }

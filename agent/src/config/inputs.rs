@@ -59,6 +59,7 @@ fn one_id_each(filebeat: &Section<'_>, items: &[Node], inputs: &[Decor]) {
         let same = |other: &&Decor| other.input.kind == input.kind && other.input.id == input.id;
         if input.id.is_empty()
             || input.kind != InputKind::Filestream
+            || input.may_share_id
             || !inputs[..place].iter().any(|other| same(&other))
         {
             continue;
@@ -72,8 +73,14 @@ fn one_id_each(filebeat: &Section<'_>, items: &[Node], inputs: &[Decor]) {
 
 fn input(section: &Section<'_>, common: &Common) -> Option<Decor> {
     let enabled = section.boolean("enabled", true);
-    if section.text("type").is_none() {
+    let name = section.text("type");
+    if name.is_none() {
         section.error("type", "'type' is missing", Some("for example: type: filestream".into()));
+    }
+    if !enabled && name.is_some_and(|name| KINDS.iter().all(|(known, _)| *known != name)) {
+        section.notice("type", format!("'{}' is no input here; it is not enabled", name.unwrap_or_default()));
+        section.ignore_all();
+        return None;
     }
     let kind = section.choice("type", &KINDS, InputKind::Filestream);
     let mut settings =
@@ -110,6 +117,7 @@ fn lines(section: &Section<'_>, settings: &mut InputSettings) {
     settings.ignore_older = section.duration("ignore_older").unwrap_or_default();
     settings.clean_removed = section.boolean("clean_removed", true);
     settings.clean_inactive = clean_inactive(section);
+    settings.quota = super::quota::read(section);
     settings.follow_rotated = section.boolean("follow_rotated", true);
 }
 
@@ -208,9 +216,11 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
             .text(key)
             .and_then(|text| Format::parse(text).map_err(|error| section.error(key, error.to_string(), None)).ok())
     };
+    // Filebeat marks the events of inputs that took others over.
+    let take_over = settings.take_over.then(|| "take_over".to_owned());
     Decor {
         added,
-        tags: common.tags.iter().cloned().chain(section.texts("tags")).collect(),
+        tags: common.tags.iter().cloned().chain(section.texts("tags")).chain(take_over).collect(),
         pipeline: format("pipeline"),
         index: format("index"),
         keep_null: section.boolean("keep_null", false),

@@ -33,8 +33,8 @@ pub(super) fn read(section: &Section<'_>, queue: Queue) -> Option<OutputSettings
     let metadata = section.section("metadata");
     let refresh = metadata.duration("refresh_frequency").unwrap_or(Duration::from_secs(600));
     put("topic.metadata.refresh.interval.ms", refresh.as_millis().clamp(1000, 3_600_000).to_string());
-    // Only the topics that are written to are asked about, again and again until there is an answer.
-    metadata.ignore(&["full", "retry"]);
+    metadata.without_effect(&["full"], "only the topics that are written to are asked about");
+    metadata.without_effect(&["retry"], "they are asked about until there is an answer, see 'backoff'");
     let cut = [("split", Oversized::Split), ("truncate", Oversized::Truncate), ("reject", Oversized::Reject)];
     let oversized = section.choice("oversized", &cut, Oversized::Split);
     let headers = headers(section);
@@ -56,9 +56,8 @@ pub(super) fn read(section: &Section<'_>, queue: Queue) -> Option<OutputSettings
     }))
 }
 
-/// Options without an effect here, as most have none with Filebeat either.
+/// Options without an effect here, as most have none with Filebeat either; `version` is negotiated with each broker.
 fn accept(section: &Section<'_>) {
-    section.boolean("enabled", true);
     if let Some(version) = section.text("version")
         && !version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
     {
@@ -68,10 +67,11 @@ fn accept(section: &Section<'_>) {
             Some("for example: version: 2.1.0".into()),
         );
     }
-    // `version` is negotiated with each broker, events are retried for as long as it takes, one producer serves all
-    // brokers at once.
-    section.number("max_retries");
-    section.ignore(&["worker", "workers", "loadbalance", "channel_buffer_size"]);
+    section.without_effect(&["max_retries"], "events are tried for as long as it takes, as Filebeat does");
+    section.without_effect(
+        &["worker", "workers", "loadbalance", "channel_buffer_size"],
+        "one producer serves all brokers at once",
+    );
 }
 
 fn connection(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
@@ -118,6 +118,8 @@ fn delivery(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
             section.error("compression_level", format!("'{level}' is no level of gzip, they go from 0 to 9"), None);
         }
         put("compression.level", level.to_string());
+    } else if level.is_some() {
+        section.notice("compression_level", "'compression_level' has an effect with gzip only, as with Filebeat");
     }
     let acks = match section.text("required_acks") {
         None | Some("-1" | "all") => "all",

@@ -1,6 +1,7 @@
 //! `ssl`, `username`, `password` and `sasl` of `output.kafka`, in librdkafka's terms.
 
 use super::section::Section;
+use crate::output::is_pem;
 
 pub(super) fn read(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
     let ssl = section.section("ssl");
@@ -27,10 +28,6 @@ pub(super) fn read(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
     }
     files(&ssl, put);
     negotiation(&ssl, put);
-}
-
-fn is_pem(text: &str) -> bool {
-    text.trim_start().starts_with("-----BEGIN")
 }
 
 fn files(ssl: &Section<'_>, put: &mut impl FnMut(&str, String)) {

@@ -25,6 +25,8 @@ pub struct Overrides {
     pub home: Option<PathBuf>,
     /// `--path.config`
     pub config: Option<PathBuf>,
+    /// `--path.logs`
+    pub logs: Option<PathBuf>,
 }
 
 /// A configuration that cannot be used.
@@ -149,7 +151,7 @@ fn read(
     variables::expand(&mut whole, environment, &report);
     let more = InputFilesOf { sources: &mut sources, environment, report: &report };
     let files = more.add_to(&mut whole);
-    let config = compile(&whole, overrides, &report);
+    let config = compile(&whole, &report);
     let mut findings = report.into_findings();
     for finding in &mut findings {
         (finding.file, finding.position) = sources.find(finding.position);
@@ -191,7 +193,12 @@ impl InputFilesOf<'_> {
 /// `path.home` and what lies below it, so that `${path.config}` can stand in values.
 fn set_paths(whole: &mut Node, overrides: &Overrides) {
     let held = |whole: &Node, key: &str| whole.get("path")?.get(key)?.as_text().map(str::to_owned);
-    let given = [("home", &overrides.home), ("data", &overrides.data), ("config", &overrides.config)];
+    let given = [
+        ("home", &overrides.home),
+        ("data", &overrides.data),
+        ("config", &overrides.config),
+        ("logs", &overrides.logs),
+    ];
     let home = overrides.home.as_ref().map(|home| home.display().to_string());
     let home = home.or_else(|| held(whole, "home")).unwrap_or_else(|| ".".to_owned());
     for (name, default) in
@@ -227,7 +234,7 @@ fn override_with(whole: &mut Node, setting: &str, sources: &mut Sources, report:
 const ELASTIC_ONLY: [&str; 9] =
     ["setup", "monitoring", "xpack", "cloud", "apm", "instrumentation", "timeseries", "features", "seccomp"];
 
-fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Config> {
+fn compile(whole: &Node, report: &Report) -> Option<Config> {
     let root = Section::new(Some(whole), String::new(), whole.position, report);
     for name in ELASTIC_ONLY {
         if root.is_set(name) {
@@ -236,8 +243,9 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         }
     }
     root.ignore(&ELASTIC_ONLY);
-    // How many threads run and how memory is collected is not up to anybody here.
-    root.ignore(&["max_procs", "strict", "management", "publisher_pipeline", "gc_percent"]);
+    root.without_effect(&["max_procs"], "reading and sending have one thread each");
+    root.without_effect(&["gc_percent"], "there is no garbage collector here");
+    root.without_effect(&["strict", "management", "publisher_pipeline"], "it means nothing here");
     let common = inputs::Common {
         fields: fields(&root, "fields"),
         under_root: root.boolean("fields_under_root", false),
@@ -257,14 +265,12 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
         filebeat.duration("shutdown_timeout").filter(|time| !time.is_zero()).unwrap_or(Duration::from_secs(10));
     unsupported(&filebeat);
     let path = root.section("path");
-    let home = overrides.home.clone().or_else(|| path.path("home")).unwrap_or_else(|| PathBuf::from("."));
-    let data = overrides.data.clone().or_else(|| path.path("data")).unwrap_or_else(|| home.join("data"));
-    path.ignore(&["config", "logs", "home", "data"]);
-    let logging = operation::logging(&root, &home);
+    // All of them stand there by now, see `set_paths`.
+    path.ignore(&["config", "home"]);
+    let (data, logs) = (path.path("data").unwrap_or_default(), path.path("logs").unwrap_or_default());
+    let logging = operation::logging(&root, &logs);
     let http = operation::http(&root, &data);
     root.section("keystore").ignore(&["path"]);
-    let queue = operation::queue(&root, &data);
-    let memory_limit = queue.memory;
     let document_ids = root.section("document_id").boolean("enabled", true);
     let name = root.text("name").map(str::to_string).unwrap_or_else(host_name);
     let precisions = [
@@ -275,7 +281,7 @@ fn compile(whole: &Node, overrides: &Overrides, report: &Report) -> Option<Confi
     let precision = root.section("timestamp").choice("precision", &precisions, Precision::Milliseconds);
     let codec = codec::read(whole, report);
     let exec = inputs::bare(&common);
-    let output = outputs::read(&root, queue)?;
+    let (output, memory_limit) = outputs::read(&root, &data)?;
     // Bulk requests carry the documents alone.
     let codec = if matches!(output, OutputSettings::Elasticsearch(_)) { Codec::Source } else { codec };
     let data_of_filebeat = data.join(registry_path).join("filebeat");

@@ -14,6 +14,7 @@ mod old_inputs;
 mod operation;
 mod outputs;
 mod parsers;
+mod quota;
 pub(crate) mod section;
 mod sources;
 pub(crate) mod value;
@@ -74,6 +75,33 @@ pub struct Config {
     pub input_files: Option<InputFiles>,
     /// What is worth saying although it is no error.
     pub notices: Vec<Finding>,
+}
+
+/// Parts of a configuration that a running agent keeps, with what they say.
+pub type Lasting = Vec<(&'static str, String)>;
+
+impl Config {
+    /// What takes effect at a start only.
+    pub fn lasting(&self) -> Lasting {
+        let listening = self.inputs.iter().filter_map(|decor| decor.input.listen.as_ref());
+        let listening: Vec<_> = listening
+            .map(|listen| (&listen.address, &listen.framing, listen.max_message_size, listen.tls.is_some()))
+            .collect();
+        vec![
+            ("'output'", format!("{:?} {:?}", self.output, self.codec)),
+            ("'queue'", self.memory_limit.to_string()),
+            ("'name'", self.name.clone()),
+            ("'path'", format!("{:?}", self.data)),
+            ("'http'", format!("{:?}", self.http)),
+            ("'logging'", format!("{:?}", self.logging)),
+            ("'timestamp' or 'document_id'", format!("{:?} {:?}", self.precision, self.document_ids)),
+            (
+                "'filebeat.registry' or 'filebeat.shutdown_timeout'",
+                format!("{:?} {:o} {:?}", self.registry_flush, self.registry_permissions, self.shutdown_timeout),
+            ),
+            ("an input that listens", format!("{listening:?}")),
+        ]
+    }
 }
 
 #[cfg(test)]

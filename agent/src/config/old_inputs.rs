@@ -6,7 +6,7 @@ use super::filestream::identity;
 use super::inputs::{check_clean_inactive, patterns, size};
 use super::parsers;
 use super::section::Section;
-use crate::tail::settings::{CloseSettings, InputKind, InputSettings, ScanSort};
+use crate::tail::settings::{Backoff, CloseSettings, InputKind, InputSettings, ScanSort};
 
 pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
     settings.check_interval = section.duration("scan_frequency").unwrap_or(settings.check_interval);
@@ -19,7 +19,7 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
         settings.scan_sort = scan.choice("sort", &sorts, ScanSort::None);
     }
     settings.scan_descending = scan.choice("order", &[("asc", false), ("desc", true)], false);
-    settings.buffer_size = size(section, "harvester_buffer_size", settings.buffer_size);
+    section.without_effect(&["harvester_buffer_size"], "buffers are as large as what there is to read");
     settings.message_max_bytes = size(section, "max_bytes", settings.message_max_bytes);
     settings.seek_to_tail = section.boolean("tail_files", false);
     settings.close = CloseSettings {
@@ -29,12 +29,15 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
         on_eof: section.boolean("close_eof", false),
         after_interval: section.duration("close_timeout").filter(|time| !time.is_zero()),
     };
-    settings.backoff_init = section.duration("backoff").unwrap_or(settings.backoff_init);
-    settings.backoff_max = section.duration("max_backoff").unwrap_or(settings.backoff_max);
-    // How fast the back-off grows does not matter where changes are told by the system.
-    section.float("backoff_factor");
+    let defaults = settings.backoff;
+    let init = section.duration("backoff").unwrap_or(defaults.init);
+    settings.backoff = Backoff {
+        init,
+        max: section.duration("max_backoff").unwrap_or(defaults.max).max(init),
+        factor: section.float("backoff_factor").unwrap_or(defaults.factor).clamp(1.0, 100.0),
+    };
     section.boolean("allow_deprecated_use", true);
-    section.boolean("run_as_filestream", false);
+    section.without_effect(&["run_as_filestream"], "there is one reader for all kinds");
     settings.identity = identity(&section.section("file_identity"));
     check_clean_inactive(section, settings, "scan_frequency");
     settings.parsers = parsers::read_old(section, settings.kind);
@@ -51,7 +54,7 @@ pub(super) fn read(section: &Section<'_>, settings: &mut InputSettings) {
 
 /// `stdin`: what comes on the standard input, line by line.
 pub(super) fn read_stdin(section: &Section<'_>, settings: &mut InputSettings) {
-    settings.buffer_size = size(section, "harvester_buffer_size", settings.buffer_size);
+    section.without_effect(&["harvester_buffer_size"], "buffers are as large as what there is to read");
     settings.message_max_bytes = size(section, "max_bytes", settings.message_max_bytes);
     settings.parsers = parsers::read_old(section, settings.kind);
 }

@@ -103,7 +103,12 @@ impl<'n> Section<'n> {
     }
 
     pub(crate) fn is_set(&self, key: &str) -> bool {
-        self.node.and_then(|node| node.get(key)).is_some_and(|node| !node.is_null())
+        self.value(key).is_some_and(|node| !node.is_null())
+    }
+
+    /// The value of a key, null included; it does not become known by this.
+    pub(crate) fn value(&self, key: &str) -> Option<&'n Node> {
+        self.node?.get(key)
     }
 
     /// The keys that the map has.
@@ -196,6 +201,22 @@ impl<'n> Section<'n> {
     /// Accepts keys that mean nothing here.
     pub(crate) fn ignore(&self, keys: &[&'static str]) {
         self.known.borrow_mut().extend_from_slice(keys);
+    }
+
+    /// Accepts keys that have no effect here, and says why where they are set.
+    pub(crate) fn without_effect(&self, keys: &[&'static str], why: &str) {
+        self.ignore(keys);
+        for key in keys.iter().filter(|key| self.is_set(key)) {
+            self.notice(key, format!("'{}' has no effect: {why}", self.name(key)));
+        }
+    }
+
+    /// Reports keys that Filebeat knows and that are not here.
+    pub(crate) fn unsupported(&self, keys: &[&'static str], hint: Option<&str>) {
+        self.ignore(keys);
+        for key in keys.iter().filter(|key| self.is_set(key)) {
+            self.error(key, format!("'{}' is not supported", self.name(key)), hint.map(str::to_owned));
+        }
     }
 
     /// Accepts whatever there is, because what is wrong was said already.
@@ -328,7 +349,7 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let number: f64 = text[..digits].parse().ok()?;
     let factor = match text[digits..].trim().to_ascii_lowercase().as_str() {

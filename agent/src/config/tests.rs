@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::output::Partitioner;
+use crate::output::{Partitioner, TlsVersion, Verification};
 use crate::tail::settings::{InputKind, Parser};
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -90,5 +90,70 @@ fn passwords_are_not_shown() {
     for output in [kafka, elasticsearch] {
         let shown = format!("{:?}", read(&format!("{INPUT}{output}")).unwrap());
         assert!(!shown.contains("hush") && !shown.contains("dTpodXNo"), "{shown}");
+    }
+}
+
+#[test]
+fn outputs_that_are_not_enabled_count_as_not_set() {
+    let text = "output.elasticsearch: {hosts: [a], enabled: false, codec.json.pretty: true}\noutput.kafka: {hosts: [a:1], topic: x, enabled: true}\n";
+    let config = read(&format!("{INPUT}{text}")).unwrap();
+    assert!(matches!((config.output, config.codec), (OutputSettings::Kafka(_), crate::document::Codec::Json)));
+    assert!(
+        errors(&format!("{INPUT}output.kafka: {{hosts: [a:1], topic: x, enabled: false}}"))[0].2.contains("no output")
+    );
+    assert!(errors(&format!("{INPUT}output.redis: {{hosts: [a:1]}}"))[0].2.contains("'output.redis' is not supported"));
+}
+
+/// `queue` may stand in the output too.
+#[test]
+fn keys_without_effect_are_noticed_and_no_others() {
+    let kafka = "output.kafka: {hosts: [a:1], topic: x, metadata: {full: true, retry.max: 3}, max_retries: 3, queue.mem: {events: 1, bytes: 2MiB}}\n";
+    let other = "logging: {selectors: ['*'], level: debug}\nmax_procs: 1\n";
+    let config = read(&format!("{INPUT}{kafka}{other}")).unwrap();
+    let mut said: Vec<&str> = config.notices.iter().filter_map(|notice| notice.message.split('\'').nth(1)).collect();
+    said.sort_unstable();
+    let wanted = [
+        "logging.selectors",
+        "max_procs",
+        "output.kafka.max_retries",
+        "output.kafka.metadata.full",
+        "output.kafka.metadata.retry",
+        "output.kafka.queue.mem.events",
+    ];
+    assert_eq!(said, wanted);
+    assert_eq!(config.memory_limit, 2 << 20);
+}
+
+#[test]
+fn logs_are_where_path_logs_says() {
+    let files = "logging.to_files: true\noutput.console: {}\n";
+    let folder = |text: &str, overrides: &Overrides| {
+        let config = from_text("agent.yml", &format!("{INPUT}{files}{text}"), overrides).unwrap();
+        config.logging.files.unwrap().folder.display().to_string()
+    };
+    let given = Overrides { logs: Some("/given".into()), ..Overrides::default() };
+    assert_eq!(folder("path.home: /h", &Overrides::default()), "/h/logs");
+    assert_eq!(folder("path.logs: /l", &Overrides::default()), "/l");
+    assert_eq!(folder("path.logs: /l", &given), "/given");
+    assert_eq!(folder("logging.files.path: /own", &given), "/own");
+}
+
+#[test]
+fn logstash_takes_all_of_its_options() {
+    let text = "output.logstash: {hosts: [a, 'b:1'], loadbalance: true, worker: 2, slow_start: true, ttl: 1m, pipelining: 0, bulk_max_size: 10, index: Mine, ssl: {verification_mode: certificate, supported_protocols: [TLSv1.3]}}\n";
+    let OutputSettings::Logstash(settings) = read(&format!("{INPUT}{text}")).unwrap().output else {
+        panic!("no logstash")
+    };
+    assert_eq!(settings.hosts, ["a:5044", "b:1"]);
+    assert_eq!((settings.workers, settings.loadbalance, settings.slow_start), (2, true, true));
+    let tls = settings.tls.unwrap();
+    assert_eq!((tls.verification, tls.without), (Verification::Certificate, Some(TlsVersion::V12)));
+    for (setting, message) in [
+        ("proxy_url: x", "'output.logstash.proxy_url' is not supported"),
+        ("ssl.key_passphrase: x", "'output.logstash.ssl.key_passphrase' is not supported"),
+        ("ssl.supported_protocols: [TLSv1.1]", "only TLSv1.2 and TLSv1.3"),
+    ] {
+        let found = errors(&format!("{INPUT}output.logstash: {{hosts: [a], {setting}}}"));
+        assert!(found[0].2.contains(message), "{found:?}");
     }
 }

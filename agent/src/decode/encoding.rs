@@ -14,6 +14,8 @@ pub enum TextEncoding {
     Other(&'static Encoding),
     /// An encoding of one byte a character that it does not know.
     Page(&'static CodePage),
+    /// `hz-gb-2312`
+    Hz,
     /// `utf-16-bom`: the file's byte order mark says which of the two it is.
     Utf16Bom,
 }
@@ -24,6 +26,7 @@ impl TextEncoding {
         let name = name.trim().to_ascii_lowercase();
         let encoding = match name.as_str() {
             "" | "plain" | "utf-8" | "utf8" | "unicode-1-1-utf-8" | "nop" => return Some(TextEncoding::Plain),
+            "hz-gb-2312" => return Some(TextEncoding::Hz),
             "utf-16be" | "utf-16be-bom" => encoding_rs::UTF_16BE,
             "utf-16le" | "utf-16le-bom" | "utf-16" => encoding_rs::UTF_16LE,
             "utf-16-bom" => return Some(TextEncoding::Utf16Bom),
@@ -48,7 +51,7 @@ impl TextEncoding {
     /// Text in this encoding, and how many bytes a character takes at least.
     pub fn encode(self, text: &str) -> (Vec<u8>, usize) {
         match self {
-            TextEncoding::Plain => (text.as_bytes().to_vec(), 1),
+            TextEncoding::Plain | TextEncoding::Hz => (text.as_bytes().to_vec(), 1),
             TextEncoding::Page(page) => (page.encode(text).unwrap_or_else(|| text.as_bytes().to_vec()), 1),
             TextEncoding::Utf16Bom => self.resolved(false).encode(text),
             TextEncoding::Other(encoding) if encoding == encoding_rs::UTF_16BE => {
@@ -66,6 +69,7 @@ impl TextEncoding {
         match self {
             TextEncoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
             TextEncoding::Page(page) => page.decode(bytes),
+            TextEncoding::Hz => super::hz::decode(bytes),
             TextEncoding::Utf16Bom => self.resolved(false).decode(bytes, is_start),
             TextEncoding::Other(encoding) if is_start => encoding.decode_with_bom_removal(bytes).0.into_owned(),
             TextEncoding::Other(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),

@@ -7,6 +7,7 @@ pub mod cri;
 pub mod docker;
 pub mod encoding;
 pub(crate) mod gojson;
+mod hz;
 mod multiline;
 pub mod ndjson;
 pub mod pattern;

@@ -1,9 +1,9 @@
 //! Globs as Filebeat's `paths` have them: Go's `filepath.Glob`, and `**` for up to eight levels of directories.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// How many levels of directories `**` stands for.
 const LEVELS: usize = 8;
@@ -31,6 +31,8 @@ pub struct Found {
     pub paths: Vec<PathBuf>,
     /// Directories in which something may appear that matches.
     pub directories: Vec<PathBuf>,
+    /// Directories that may not be looked into.
+    pub forbidden: Vec<PathBuf>,
 }
 
 fn is_wild(component: &[u8]) -> bool {
@@ -108,7 +110,7 @@ fn walk(directory: &Path, components: &[Component], found: &mut Found) {
                 }
                 return;
             }
-            for entry in entries(directory) {
+            for entry in entries(directory, found) {
                 if !name_matches(pattern, entry.file_name().as_bytes()) {
                     continue;
                 }
@@ -125,14 +127,23 @@ fn walk(directory: &Path, components: &[Component], found: &mut Found) {
 fn walk_levels(directory: &Path, rest: &[Component], levels: usize, found: &mut Found) {
     walk(directory, rest, found);
     if levels > 0 {
-        for entry in entries(directory).filter(is_directory) {
+        for entry in entries(directory, found).iter().filter(|entry| is_directory(entry)) {
             walk_levels(&entry.path(), rest, levels - 1, found);
         }
     }
 }
 
-fn entries(directory: &Path) -> impl Iterator<Item = fs::DirEntry> {
-    fs::read_dir(directory).into_iter().flatten().flatten()
+fn entries(directory: &Path, found: &mut Found) -> Vec<fs::DirEntry> {
+    match fs::read_dir(directory) {
+        Ok(entries) => entries.flatten().collect(),
+        Err(error) => {
+            let is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+            if is_forbidden && !found.forbidden.iter().any(|known| known == directory) {
+                found.forbidden.push(directory.to_owned());
+            }
+            Vec::new()
+        }
+    }
 }
 
 fn is_directory(entry: &fs::DirEntry) -> bool {

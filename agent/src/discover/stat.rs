@@ -56,6 +56,11 @@ impl Stat {
         file.metadata().map(|metadata| Stat::from(&metadata))
     }
 
+    /// Whether it has this inode and, known exactly, this time of birth, on whatever device.
+    pub fn is_born_as(&self, inode: u64, birth: i64) -> bool {
+        self.inode == inode && self.birth == birth && birth != 0
+    }
+
     /// Whether both are the same file. Without times of birth the inode has to do.
     pub fn is_same_file(&self, device: u64, inode: u64, birth: i64) -> bool {
         self.device == device && self.inode == inode && (self.birth == birth || self.birth == 0 || birth == 0)

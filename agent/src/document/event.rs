@@ -272,9 +272,9 @@ fn complete_metadata(
         // They may name fields that are added only later, such as `agent.version`.
         let mut named = event.clone();
         add_identity(named.fields_mut(), settings, template.decor.disable_host);
-        metadata(&template.decor, &named)
+        metadata(&template.decor, &settings.identity, &named)
     } else {
-        Identity::metadata()
+        settings.identity.metadata()
     };
     deep_merge(&mut metadata, std::mem::take(event.metadata_mut()), true);
     if settings.ids && !metadata.contains("_id") {

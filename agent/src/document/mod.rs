@@ -188,8 +188,9 @@ impl Documents {
         Documents { settings, templates: Templates::new(decors), buffer: Vec::new() }
     }
 
-    /// Goes on with other inputs. Batches of the inputs before may still come.
-    pub fn reload(&mut self, decors: Vec<Decor>) {
+    /// Goes on with other inputs, and other `processors` of all inputs. Batches of the inputs before may still come.
+    pub fn reload(&mut self, decors: Vec<Decor>, processors: Chain) {
+        self.settings.processors = processors;
         self.templates.reload(decors);
     }
 

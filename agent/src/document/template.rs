@@ -155,7 +155,7 @@ fn fixed(decor: &Decor, settings: &DocumentSettings, file: &FileMeta, log_file: 
     }
     deep_merge(&mut fields, decor.added.clone(), true);
     let mut event = Event::bare(fields);
-    let metadata = metadata(decor, &event);
+    let metadata = metadata(decor, &settings.identity, &event);
     *event.metadata_mut() = metadata;
     event
 }
@@ -166,8 +166,8 @@ pub(super) fn input_of(input: &InputSettings) -> Object {
 }
 
 /// `@metadata` without the id.
-pub(super) fn metadata(decor: &Decor, fields: &impl Fields) -> Object {
-    let mut metadata = Identity::metadata();
+pub(super) fn metadata(decor: &Decor, identity: &Identity, fields: &impl Fields) -> Object {
+    let mut metadata = identity.metadata();
     for (name, format) in [("pipeline", &decor.pipeline), ("raw_index", &decor.index)] {
         if let Some(text) = format.as_ref().and_then(|format| format.text(fields)) {
             metadata.insert(name, text);

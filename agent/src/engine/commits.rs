@@ -6,9 +6,13 @@ use tailrace_common::Timestamp;
 
 use super::files::Id;
 use super::reader::Reader;
+use crate::discover::Stat;
 use crate::pipeline::Position;
 use crate::registry::{Change, TAIL_LENGTH, Tail};
 use crate::tail::source::Source;
+
+/// How soon a file is looked at again whose end waits for acknowledgements.
+const GLANCE: Duration = Duration::from_millis(200);
 
 impl Reader {
     /// Hands to the registry what is acknowledged and what else changed.
@@ -102,8 +106,9 @@ impl Reader {
             sooner(file.settings.unterminated_timeout.map(|timeout| file.active + timeout));
         }
         sooner(close.after_interval.filter(|_| file.source.is_some()).map(|interval| file.opened + interval));
-        if file.is_over(now) || file.complete || file.settings.delete.enabled {
-            sooner(Some(now + Duration::from_millis(200)));
+        sooner(file.delete_at().map(|at| at.max(now + GLANCE)));
+        if file.is_over(now) || file.complete {
+            sooner(Some(now + GLANCE));
         } else if file.deleted {
             // Its writes may come under a name that we do not know.
             sooner(Some(now + Duration::from_secs(1)));
@@ -176,18 +181,42 @@ impl Reader {
             self.registry.write(vec![Change::Forget(key)]);
             return true;
         }
-        let delete = &file.settings.delete;
-        let idle = file.modified.elapsed().unwrap_or_default();
-        if delete.enabled && file.at_end && file.offset >= file.size && idle >= delete.grace_period {
-            let path = file.meta.path.clone();
-            match std::fs::remove_file(&path) {
-                Ok(()) => tracing::info!(path = %path.display(), "deleted a file that is read and delivered"),
-                Err(error) => tracing::warn!(path = %path.display(), %error, "cannot delete a file"),
-            }
+        if file.delete_at().is_some_and(|at| at <= self.clock.now()) && self.delete(id) {
+            return true;
         }
-        if file.complete {
+        if self.files.get(id).is_some_and(|file| file.complete) {
             self.close(id);
         }
         false
+    }
+
+    /// Deletes a file that is read and acknowledged (`delete.enabled`), unless it changed; `true` when it is gone.
+    fn delete(&mut self, id: Id) -> bool {
+        self.save();
+        let now = self.clock.now();
+        let Some(file) = self.files.get_mut(id) else { return true };
+        let (path, key) = (file.meta.path.clone(), file.key());
+        let there = Stat::of(&path);
+        if !there.is_ok_and(|stat| file.is_stat(&stat) && (file.gzip || stat.size == file.size)) {
+            file.active = now;
+            self.queue(id);
+            return false;
+        }
+        match std::fs::remove_file(&path) {
+            Ok(()) => {
+                tracing::info!(path = %path.display(), "deleted a file that is read and delivered");
+                self.close(id);
+                self.files.remove(id);
+                self.acks.forget(key);
+                self.registry.write(vec![Change::Forget(key)]);
+                true
+            }
+            Err(error) => {
+                file.delete_tries += 1;
+                let tries = file.delete_tries;
+                tracing::warn!(path = %path.display(), %error, tries, "cannot delete a file");
+                false
+            }
+        }
     }
 }

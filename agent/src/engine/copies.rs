@@ -62,19 +62,25 @@ impl Reader {
     /// The registry's state of a file that was found, if it is a known one.
     pub(super) fn take_state(&mut self, input: usize, path: &Path, stat: &Stat, gzip: bool) -> Option<FileState> {
         let scope = self.inputs[input].scope.clone();
+        let taken_over = self.inputs[input].settings.take_over_from.clone();
         let others: Vec<String> = self.inputs.iter().map(|input| input.scope.clone()).collect();
-        let fits = |state: &FileState| state.scope == scope || !others.contains(&state.scope);
-        if let Some(states) = self.unmatched.get_mut(&(stat.device, stat.inode)) {
-            let found = states.iter().position(|state| {
-                fits(state) && stat.is_same_file(state.device, state.inode, state.birth) && state.gzip == gzip
-            });
-            if let Some(found) = found {
+        let fits = |state: &FileState| {
+            state.scope == scope || taken_over.contains(&state.scope) || !others.contains(&state.scope)
+        };
+        if let Some(states) = self.unmatched.get_mut(&stat.inode) {
+            let place = |is: &dyn Fn(&FileState) -> bool| {
+                states.iter().position(|state| fits(state) && state.gzip == gzip && is(state))
+            };
+            let found = place(&|state| stat.is_same_file(state.device, state.inode, state.birth));
+            // Devices are numbered anew when disks are: then the time of birth tells.
+            let moved = || place(&|state| stat.is_born_as(state.inode, state.birth) && state.path == path);
+            if let Some(found) = found.or_else(moved) {
                 let state = states.swap_remove(found);
                 return self.check_state(input, path, stat, gzip, state);
             }
         }
         // Filebeat's fingerprint and path identities name no inode.
-        if let Some(states) = self.unmatched.get_mut(&(0, 0))
+        if let Some(states) = self.unmatched.get_mut(&0)
             && let Some(found) = states.iter().position(|state| fits(state) && state.path == path)
         {
             let state = states.swap_remove(found);
@@ -347,7 +353,9 @@ impl Reader {
         }
         let renamed = fs::read_dir(directory).into_iter().flatten().flatten().find_map(|entry| {
             let stat = Stat::of(&entry.path()).ok()?;
-            let same = stat.is_file && stat.is_same_file(state.device, state.inode, state.birth);
+            let same =
+                stat.is_same_file(state.device, state.inode, state.birth) || stat.is_born_as(state.inode, state.birth);
+            let same = same && stat.is_file;
             (same && settings.follow_rotated).then(|| (entry.path(), stat))
         });
         if let Some((path, stat)) = renamed

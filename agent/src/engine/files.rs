@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -12,11 +12,15 @@ use crate::decode::{Decoder, TextEncoding};
 use crate::discover::{Stat, WatchId};
 use crate::pipeline::{FileKey, FileMeta, Position, RangeSet};
 use crate::registry::{FileState, HEAD_LENGTH, Head, TAIL_LENGTH, Tail};
-use crate::tail::settings::InputSettings;
+use crate::tail::settings::{Backoff, InputSettings};
 use crate::tail::source::Source;
 
 /// A file's place in [`Files`].
 pub(super) type Id = usize;
+
+/// How often deleting a file is tried, and how long after one another.
+const DELETE_TRIES: u8 = 6;
+const DELETE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Up to here generations of a file may well hold the same, such as a banner.
 const SAME_HEADS: u64 = 16 << 10;
@@ -38,6 +42,29 @@ impl Overlap {
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// When a file whose changes nobody tells is looked at next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) at: Instant,
+    pause: Duration,
+}
+
+impl Look {
+    pub(super) fn new(now: Instant) -> Look {
+        Look { at: now, pause: Duration::ZERO }
+    }
+
+    /// Sets the next time, longer off as long as nothing changes.
+    pub(super) fn next(&mut self, now: Instant, changed: bool, backoff: &Backoff) {
+        self.pause = match self.pause {
+            Duration::ZERO => backoff.init,
+            _ if changed => backoff.init,
+            pause => pause.mul_f64(backoff.factor).min(backoff.max),
+        };
+        self.at = now + self.pause;
     }
 }
 
@@ -108,6 +135,10 @@ pub(super) struct Tracked {
     pub(super) dirty: bool,
     /// Why it cannot be opened or read, said once.
     pub(super) trouble: Option<std::io::ErrorKind>,
+    /// How often it could not be deleted.
+    pub(super) delete_tries: u8,
+    /// When it is looked at next, if its directory cannot be watched.
+    pub(super) look: Look,
 }
 
 impl Tracked {
@@ -172,6 +203,17 @@ impl Tracked {
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let close = &self.settings.close;
         self.deleted && (close.removed || self.active + close.inactive <= now)
+    }
+
+    /// When it is to be deleted, if it is (`delete.enabled`): `grace_period` after it was closed, or would be. What
+    /// could not be deleted is tried again some times.
+    pub(super) fn delete_at(&self) -> Option<Instant> {
+        let delete = &self.settings.delete;
+        let is_read = delete.enabled && self.at_end && self.offset >= self.size;
+        let close = &self.settings.close;
+        let closed = if close.on_eof { Duration::ZERO } else { close.inactive };
+        let again = DELETE_PAUSE * u32::from(self.delete_tries);
+        (is_read && self.delete_tries < DELETE_TRIES).then(|| self.active + closed + delete.grace_period + again)
     }
 
     /// The bytes before the offset, for the registry.

@@ -1,12 +1,17 @@
 //! Runs the inputs: finds files, reads them, hands batches to the outlet, and saves positions behind acknowledgements.
 
+mod adoption;
+mod changes;
 mod clock;
 mod commits;
 mod copies;
+mod decoding;
 mod discovery;
 mod files;
 #[cfg(test)]
 mod model;
+mod opening;
+mod quota;
 mod reader;
 mod reading;
 mod truncation;
@@ -15,7 +20,7 @@ mod waker;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::Sender;
 
@@ -38,6 +43,8 @@ pub struct EngineOptions {
     pub registry_permissions: u32,
     /// A Filebeat registry (`<path.data>/registry/filebeat`) whose positions are taken over when ours is empty.
     pub import_from: Option<PathBuf>,
+    /// When an agent ran for the first time with this data folder: `ignore_inactive: since_first_start`.
+    pub first_start: SystemTime,
 }
 
 impl Default for EngineOptions {
@@ -48,6 +55,7 @@ impl Default for EngineOptions {
             registry_flush: Duration::from_secs(1),
             registry_permissions: 0o600,
             import_from: None,
+            first_start: SystemTime::now(),
         }
     }
 }
@@ -107,6 +115,10 @@ pub struct Stats {
     pub truncated: u64,
     /// Lines that a parser could not read.
     pub unparsable: u64,
+    /// Lines dropped because their quota was used up.
+    pub quota_lines: u64,
+    /// Their bytes.
+    pub quota_bytes: u64,
     /// Bytes that were destroyed before they could be read.
     pub lost_bytes: u64,
     /// How often such a loss was found.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tailrace_common::Timestamp;
 
 use super::clock::Clock;
 use super::files::{Files, Id};
+use super::quota::Quotas;
 use super::waker::Waker;
 use super::{Command, Done, Drained, EngineOptions, FileStats, Stats};
 use crate::discover::glob::Glob;
@@ -20,8 +22,10 @@ use crate::registry::{FileState, Store, Writer};
 use crate::tail::lines::LineFormat;
 use crate::tail::settings::{InputSettings, StreamChoice};
 
-/// How often files in directories that cannot be watched are looked at.
+/// How often it is looked which files in directories that cannot be watched are due.
 const POLL: Duration = Duration::from_millis(500);
+/// The shortest such time, with a short `backoff.init`.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
 /// How much is read of one file before the next one gets its turn.
 const STRETCH: usize = 256 << 10;
 /// How many files are read before something else gets its turn.
@@ -66,6 +70,16 @@ impl Input {
     }
 }
 
+/// The reader is to end.
+struct Stopping {
+    /// Until then files are read on, where `read_until_eof` asks for it.
+    read_until: Option<Instant>,
+    /// How long acknowledgements are waited for after that.
+    patience: Duration,
+    deadline: Instant,
+    reply: Sender<Drained>,
+}
+
 /// The state of the reader's thread.
 pub(super) struct Reader {
     pub(super) clock: Clock,
@@ -73,13 +87,18 @@ pub(super) struct Reader {
     pub(super) inputs: Vec<Input>,
     pub(super) files: Files,
     pub(super) watcher: Watcher,
+    /// Directories that could not be looked into at the last scan.
+    pub(super) forbidden: Vec<PathBuf>,
     pub(super) outlet: Outlet,
     pub(super) acks: Acks,
     pub(super) pool: Pool,
+    pub(super) quotas: Quotas,
     pub(super) registry: Writer,
     pub(super) seed: u64,
-    /// States of the registry whose files were not found yet.
-    pub(super) unmatched: HashMap<(u64, u64), Vec<FileState>>,
+    /// States of the registry whose files were not found yet, by inode.
+    pub(super) unmatched: HashMap<u64, Vec<FileState>>,
+    /// Inputs that had states when the agent started.
+    pub(super) known_scopes: HashSet<String>,
     /// The keys that the registry held at the start.
     pub(super) known_keys: HashSet<FileKey>,
     /// The copy in which the generation before the file being adopted goes on.
@@ -96,7 +115,7 @@ pub(super) struct Reader {
     pub(super) ends: Vec<u32>,
     /// How much is read at once.
     pub(super) stretch: usize,
-    pub(super) stopping: Option<(Instant, Sender<Drained>)>,
+    stopping: Option<Stopping>,
     pub(super) started: std::time::SystemTime,
     waker: Waker,
     done: Arc<Done>,
@@ -121,15 +140,16 @@ impl Reader {
         outlet.holds().on_release(move || wake.wake());
         let mut unmatched: HashMap<_, Vec<FileState>> = HashMap::new();
         for state in store.states() {
-            unmatched.entry((state.device, state.inode)).or_default().push(state.clone());
+            unmatched.entry(state.inode).or_default().push(state.clone());
         }
         if store.is_empty()
             && let Some(directory) = &options.import_from
         {
             for state in crate::registry::import(directory).unwrap_or_default() {
-                unmatched.entry((state.device, state.inode)).or_default().push(state);
+                unmatched.entry(state.inode).or_default().push(state);
             }
         }
+        let known_scopes = unmatched.values().flatten().map(|state| state.scope.clone()).collect();
         let clock = Clock::default();
         let now = clock.now();
         Ok(Reader {
@@ -137,20 +157,23 @@ impl Reader {
             inputs: inputs.into_iter().map(Input::new).collect(),
             files: Files::default(),
             watcher: Watcher::new(),
+            forbidden: Vec::new(),
             outlet,
             acks,
             pool,
+            quotas: Quotas::default(),
             seed: store.seed(),
             registry: Writer::start(store)?,
             known_keys: store_keys,
             unmatched,
+            known_scopes,
             pending_chain: None,
             ready: VecDeque::new(),
             starved: Vec::new(),
             timers: BTreeSet::new(),
             next_scan: now,
             scans: 0,
-            next_poll: now + POLL,
+            next_poll: now,
             next_save: None,
             stats: Stats::default(),
             ends: Vec::new(),
@@ -197,11 +220,11 @@ impl Reader {
         let now = self.clock.now();
         let mut until = self.next_scan;
         let timers = self.timers.first().map(|(at, _)| *at);
-        let stop = self.stopping.as_ref().map(|(at, _)| *at);
+        let stop = self.stopping.as_ref().map(|stopping| stopping.read_until.unwrap_or(stopping.deadline));
         for at in [timers, self.next_save, stop, self.watcher.polls().then_some(self.next_poll)].into_iter().flatten() {
             until = until.min(at);
         }
-        let idle = self.ready.is_empty() || self.stopping.is_some();
+        let idle = self.ready.is_empty() || self.has_stopped_reading();
         let timeout = if idle { until.saturating_duration_since(now) } else { Duration::ZERO };
         let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
         let wake = self.waker.fd();
@@ -243,13 +266,16 @@ impl Reader {
     }
 
     fn read_round(&mut self) {
-        if self.stopping.is_some() {
+        if self.has_stopped_reading() {
             return;
         }
         for _ in 0..ROUND.min(self.ready.len()) {
             let Some(id) = self.ready.pop_front() else { return };
             if let Some(file) = self.files.get_mut(id) {
                 file.queued = false;
+                if self.stopping.is_some() && file.settings.read_until_eof.is_none() {
+                    continue;
+                }
                 self.read(id);
             }
         }
@@ -282,9 +308,14 @@ impl Reader {
             }
         }
         if self.watcher.polls() && self.clock.now() >= self.next_poll {
-            self.next_poll = self.clock.now() + POLL;
+            self.next_poll = self.clock.now() + self.poll_interval();
             self.poll_files();
         }
+    }
+
+    fn poll_interval(&self) -> Duration {
+        let shortest = self.inputs.iter().map(|input| input.settings.backoff.init).min();
+        shortest.unwrap_or(POLL).clamp(SHORTEST_POLL, POLL)
     }
 
     fn run_timers(&mut self) {
@@ -319,22 +350,54 @@ impl Reader {
         while let Ok(command) = commands.try_recv() {
             match command {
                 Command::Reload(inputs) => self.reload(inputs),
-                Command::Stop(deadline, reply) => self.stopping = Some((self.clock.now() + deadline, reply)),
+                Command::Stop(patience, reply) => self.stop(patience, reply),
                 Command::Stats(reply) => drop(reply.send(self.stats())),
                 Command::Abandon => return false,
             }
         }
-        let Some((deadline, reply)) = &self.stopping else { return true };
+        self.read_to_the_end();
+        let Some(stopping) = &self.stopping else { return true };
         let left = self.acks.total_outstanding();
-        if left > 0 && self.clock.now() < *deadline {
+        if stopping.read_until.is_some() || left > 0 && self.clock.now() < stopping.deadline {
             return true;
         }
         let drained = if left == 0 { Drained::All } else { Drained::Left(left) };
-        let reply = reply.clone();
+        let reply = stopping.reply.clone();
         self.save();
         self.registry.flush(Duration::from_secs(10));
         reply.send(drained).ok();
         false
+    }
+
+    fn has_stopped_reading(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|stopping| stopping.read_until.is_none())
+    }
+
+    /// Begins to end. With `read_until_eof` files are read to their end first, others no further.
+    fn stop(&mut self, patience: Duration, reply: Sender<Drained>) {
+        let now = self.clock.now();
+        let longest = self.inputs.iter().filter_map(|input| input.settings.read_until_eof).max();
+        self.stopping =
+            Some(Stopping { read_until: longest.map(|time| now + time), patience, deadline: now + patience, reply });
+        let reads_on = |id: &Id| self.files.get(*id).is_some_and(|file| file.settings.read_until_eof.is_some());
+        self.ready.retain(reads_on);
+    }
+
+    /// Ends reading, once there is nothing more to read or its time is over.
+    fn read_to_the_end(&mut self) {
+        if self.stopping.is_none() || self.has_stopped_reading() {
+            return;
+        }
+        let now = self.clock.now();
+        let is_read = self.files.iter().all(|(_, file)| {
+            file.settings.read_until_eof.is_none() || file.at_end || file.copy_of.is_some() || file.trouble.is_some()
+        });
+        if let Some(stopping) = &mut self.stopping
+            && stopping.read_until.is_some_and(|until| is_read || until <= now)
+        {
+            stopping.read_until = None;
+            stopping.deadline = now + stopping.patience;
+        }
     }
 
     fn reload(&mut self, settings: Vec<Arc<InputSettings>>) {
@@ -344,6 +407,7 @@ impl Reader {
         // still on its way keeps its place.
         let followed = self.files.ids();
         self.save_all();
+        self.quotas.clear();
         self.move_to_new_inputs(&old, &followed);
         self.next_scan = self.clock.now();
     }
@@ -357,7 +421,7 @@ impl Reader {
                 input.scope == *scope && input.globs.iter().any(|glob| glob.matches(&file.meta.path) || file.rotated)
             });
             let Some(place) = place else {
-                self.unmatched.entry((file.meta.device, file.meta.inode)).or_default().push(file.state(
+                self.unmatched.entry(file.meta.inode).or_default().push(file.state(
                     scope,
                     &self.acks.committed(file.key()).unwrap_or(file.issued.clone()),
                     None,

@@ -6,7 +6,7 @@ use rustix::fs::SeekFrom;
 use tailrace_common::Timestamp;
 
 use super::copies::Content;
-use super::files::{Id, Overlap, Tracked, unread};
+use super::files::{Id, Look, Overlap, Tracked, unread};
 use super::reader::Reader;
 use crate::discover::Stat;
 use crate::pipeline::{Batch, Commit, Entry, Extra, FileMeta, Flags, Loss, Position, RangeSet, Span, Stream, Text};
@@ -98,6 +98,8 @@ impl Reader {
             timer: None,
             dirty: true,
             trouble: None,
+            delete_tries: 0,
+            look: Look::new(self.clock.now()),
             scanned: 0,
             want: 0,
             active: self.clock.now(),

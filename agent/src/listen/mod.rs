@@ -39,7 +39,7 @@ pub struct ListenError {
 pub struct Listeners {
     stop: watch::Sender<bool>,
     acks: Acks,
-    /// Inputs that may still bring something; `stdin` ends.
+    /// Inputs that end and may still bring something: `stdin`.
     open: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
@@ -101,7 +101,8 @@ impl Listeners {
             room: Room::new(memory_limit),
             closed: Arc::default(),
         };
-        let open = Arc::new(AtomicUsize::new(listening.len()));
+        let ends = listening.iter().filter(|input| input.kind == InputKind::Stdin).count();
+        let open = Arc::new(AtomicUsize::new(ends));
         for input in listening {
             serve(&runtime, input, shared.clone(), stopping.clone(), open.clone())?;
         }
@@ -114,7 +115,8 @@ impl Listeners {
         Ok(Some(Listeners { stop, acks, open, thread: Some(thread) }))
     }
 
-    /// Whether nothing can come any more and all that came is acknowledged.
+    /// Whether every input that ends has ended, and all that came is acknowledged. Sockets never end: what comes by
+    /// them later is not waited for.
     pub fn is_done(&self) -> bool {
         self.open.load(Ordering::Acquire) == 0 && self.acks.total_outstanding() == 0
     }
@@ -167,15 +169,13 @@ fn serve(
     open: Arc<AtomicUsize>,
 ) -> Result<(), ListenError> {
     let _context = runtime.enter();
-    let run = move |work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
-        runtime.spawn(async move {
-            work.await;
-            open.fetch_sub(1, Ordering::AcqRel);
-        });
-    };
+    let run = |work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| drop(runtime.spawn(work));
     let Some(listen) = input.listen.clone() else {
         debug_assert_eq!(input.kind, InputKind::Stdin, "the others have an address");
-        run(Box::pin(stdin::serve(input, shared, stop)));
+        run(Box::pin(async move {
+            stdin::serve(input, shared, stop).await;
+            open.fetch_sub(1, Ordering::AcqRel);
+        }));
         return Ok(());
     };
     let failed = |source| ListenError { address: shown(&listen.address), source };

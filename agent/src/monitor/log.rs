@@ -1,12 +1,11 @@
 //! The agent's own logs: for people on a terminal, else JSON with ECS names, as Filebeat writes them.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tailrace_common::{Timestamp, json};
 use tracing::field::{Field, Visit};
@@ -15,6 +14,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::rolling;
 
 /// `logging`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub struct LogFiles {
     pub rotate_every: u64,
     /// `keepfiles`
     pub keep: usize,
+    /// `interval`: a file that was begun so long ago is written no further.
+    pub interval: Option<Duration>,
+    /// `rotateonstartup`: every start begins a new file.
+    pub rotate_on_startup: bool,
     /// `permissions`
     pub permissions: u32,
 }
@@ -167,51 +172,29 @@ struct Rolling {
     settings: LogFiles,
     file: File,
     written: u64,
+    begun: Instant,
 }
 
 impl Rolling {
     fn open(settings: LogFiles) -> io::Result<Rolling> {
-        fs::create_dir_all(&settings.folder)?;
-        let (file, written) = next_file(&settings)?;
-        Ok(Rolling { settings, file, written })
+        let largest = if settings.rotate_on_startup { 0 } else { settings.rotate_every.saturating_sub(1) };
+        let (file, written) = next_file(&settings, largest)?;
+        Ok(Rolling { settings, file, written, begun: Instant::now() })
     }
 }
 
-fn next_file(settings: &LogFiles) -> io::Result<(File, u64)> {
-    let date = Timestamp::now().date();
-    let stem = format!("{}-{:04}{:02}{:02}", settings.name, date.year, date.month, date.day);
-    for number in 0_u32..10_000 {
-        let suffix = if number == 0 { String::new() } else { format!("-{number}") };
-        let path = settings.folder.join(format!("{stem}{suffix}.ndjson"));
-        let written = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        if written < settings.rotate_every {
-            let file = OpenOptions::new().append(true).create(true).mode(settings.permissions).open(&path)?;
-            remove_oldest(settings)?;
-            return Ok((file, written));
-        }
-    }
-    Err(io::Error::other("no free name for the log file"))
-}
-
-fn remove_oldest(settings: &LogFiles) -> io::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(&settings.folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(&format!("{}-", settings.name)) && name.ends_with(".ndjson") {
-            files.push((entry.metadata()?.modified()?, entry.path()));
-        }
-    }
-    files.sort();
-    let surplus = files.len().saturating_sub(settings.keep);
-    files.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
+fn next_file(settings: &LogFiles, largest: u64) -> io::Result<(File, u64)> {
+    let opened = rolling::open(&settings.folder, &settings.name, settings.permissions, largest)?;
+    rolling::keep(&settings.folder, &settings.name, settings.keep)?;
+    Ok(opened)
 }
 
 impl Write for Rolling {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.written >= self.settings.rotate_every {
-            (self.file, self.written) = next_file(&self.settings)?;
+        let is_old = self.settings.interval.is_some_and(|interval| self.begun.elapsed() >= interval);
+        if self.written >= self.settings.rotate_every || is_old && self.written > 0 {
+            (self.file, self.written) = next_file(&self.settings, 0)?;
+            self.begun = Instant::now();
         }
         let written = self.file.write(line)?;
         self.written += written as u64;
@@ -226,6 +209,7 @@ impl Write for Rolling {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
     use std::sync::{Arc, PoisonError};
 
     use super::*;
@@ -271,14 +255,25 @@ mod tests {
             name: "agent".into(),
             rotate_every: 100,
             keep: 3,
+            interval: None,
+            rotate_on_startup: false,
             permissions: 0o600,
         };
-        let mut files = Rolling::open(settings).unwrap();
+        let mut files = Rolling::open(settings.clone()).unwrap();
         for _ in 0..50 {
             files.write_all(&[b'x'; 40]).unwrap();
         }
         let sizes: Vec<u64> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
-        assert!(sizes.len() <= 4 && sizes.iter().all(|size| *size <= 140), "{sizes:?}");
+        assert!(sizes.len() <= 3 && sizes.iter().all(|size| *size <= 140), "{sizes:?}");
+        let mut next = Rolling::open(LogFiles { rotate_on_startup: true, ..settings.clone() }).unwrap();
+        assert_eq!(next.written, 0);
+        next.write_all(b"begun").unwrap();
+        let next = Rolling::open(settings.clone()).unwrap();
+        assert_eq!(next.written, 5);
+        let mut old = Rolling::open(LogFiles { interval: Some(Duration::from_millis(1)), ..settings }).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        old.write_all(b"x").unwrap();
+        assert_eq!(old.written, 1);
     }
 }

@@ -166,6 +166,7 @@ fn ours(snapshot: &Snapshot<'_>) -> Value {
         "bytes_read": reader.bytes_read,
         "truncated": reader.truncated,
         "unparsable": reader.unparsable,
+        "quota": {"dropped": {"lines": reader.quota_lines, "bytes": reader.quota_bytes}},
         "lost": {"bytes": reader.lost_bytes, "times": reader.losses},
         "held_files": snapshot.sources.holds.count(),
         "oversized": snapshot.sources.output.oversized.load(Ordering::Relaxed),

@@ -1,18 +1,16 @@
 //! `output.file`: documents in files that rotate.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use tailrace_common::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::{Output, OutputStats};
 use crate::document::Documents;
 use crate::pipeline::Batch;
+use crate::rolling;
 
 /// `output.file`
 #[derive(Clone, Debug)]
@@ -25,20 +23,29 @@ pub struct FileSettings {
     pub rotate_every: u64,
     /// `number_of_files`: older ones are deleted.
     pub number_of_files: usize,
+    /// `rotate_on_startup`: every start begins a new file.
+    pub rotate_on_startup: bool,
     /// `permissions`
     pub permissions: u32,
 }
 
+/// How long after a failed write it is tried again.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 pub(super) struct FileOutput {
     settings: FileSettings,
     stats: Arc<OutputStats>,
+    stop: Arc<AtomicBool>,
     file: Option<(File, u64)>,
+    /// Whether a file was opened since the start.
+    begun: bool,
     text: Vec<u8>,
 }
 
 impl FileOutput {
-    pub(super) fn new(settings: &FileSettings, stats: Arc<OutputStats>) -> FileOutput {
-        FileOutput { settings: settings.clone(), stats, file: None, text: Vec::new() }
+    pub(super) fn new(settings: &FileSettings, stats: Arc<OutputStats>, stop: Arc<AtomicBool>) -> FileOutput {
+        FileOutput { settings: settings.clone(), stats, stop, file: None, begun: false, text: Vec::new() }
     }
 
     fn append(&mut self) -> io::Result<()> {
@@ -48,48 +55,27 @@ impl FileOutput {
         let (file, written) = match &mut self.file {
             Some(open) => open,
             None => {
-                let opened = self.open()?;
+                let anew = self.settings.rotate_on_startup && !self.begun;
+                let opened = self.open(if anew { 0 } else { self.settings.rotate_every.saturating_sub(1) })?;
+                self.begun = true;
                 self.file.insert(opened)
             }
         };
-        file.write_all(&self.text)?;
+        if let Err(error) = file.write_all(&self.text) {
+            // Half a document would spoil the next one.
+            file.set_len(*written)?;
+            return Err(error);
+        }
         *written += self.text.len() as u64;
         Ok(())
     }
 
-    /// `NAME-20240315.ndjson`, then `NAME-20240315-1.ndjson` and so on.
-    fn open(&self) -> io::Result<(File, u64)> {
-        fs::create_dir_all(&self.settings.path)?;
-        let date = Timestamp::now().date();
-        let stem = format!("{}-{:04}{:02}{:02}", self.settings.filename, date.year, date.month, date.day);
-        for number in 0_u32.. {
-            let suffix = if number == 0 { String::new() } else { format!("-{number}") };
-            let path = self.settings.path.join(format!("{stem}{suffix}.ndjson"));
-            let length = match fs::metadata(&path) {
-                Ok(metadata) if metadata.len() >= self.settings.rotate_every => continue,
-                Ok(metadata) => metadata.len(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-                Err(error) => return Err(error),
-            };
-            let file = OpenOptions::new().append(true).create(true).mode(self.settings.permissions).open(&path)?;
-            self.remove_oldest()?;
-            return Ok((file, length));
-        }
-        Err(io::Error::other("no free name"))
-    }
-
-    fn remove_oldest(&self) -> io::Result<()> {
-        let ours = |name: &str| name.starts_with(&format!("{}-", self.settings.filename)) && name.ends_with(".ndjson");
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.settings.path)? {
-            let entry = entry?;
-            if entry.file_name().to_str().is_some_and(ours) {
-                files.push((entry.metadata()?.modified()?, entry.path()));
-            }
-        }
-        files.sort();
-        let surplus = files.len().saturating_sub(self.settings.number_of_files);
-        files.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
+    /// The last file of today, if it has at most `largest` bytes, else the next one.
+    fn open(&self, largest: u64) -> io::Result<(File, u64)> {
+        let FileSettings { path, filename, permissions, .. } = &self.settings;
+        let opened = rolling::open(path, filename, *permissions, largest)?;
+        rolling::keep(path, filename, self.settings.number_of_files)?;
+        Ok(opened)
     }
 }
 
@@ -102,21 +88,22 @@ impl Output for FileOutput {
             self.text.push(b'\n');
             count += 1;
         });
+        let mut wait = SHORTEST_WAIT;
         // A full disk may have room again later.
-        for wait in [0, 100, 1000, 5000] {
-            std::thread::sleep(Duration::from_millis(wait));
-            match self.append() {
-                Ok(()) => {
-                    self.stats.acknowledged.fetch_add(count, Ordering::Relaxed);
-                    batch.ticket.acknowledge();
+        while let Err(error) = self.append() {
+            tracing::error!(%error, path = %self.settings.path.display(), "cannot write; trying again");
+            self.stats.retried.fetch_add(count, Ordering::Relaxed);
+            self.file = None;
+            let until = Instant::now() + wait;
+            while Instant::now() < until {
+                if self.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                Err(error) => {
-                    tracing::error!(%error, path = %self.settings.path.display(), "cannot write");
-                    self.stats.retried.fetch_add(count, Ordering::Relaxed);
-                    self.file = None;
-                }
+                std::thread::sleep(SHORTEST_WAIT / 4);
             }
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
+        self.stats.acknowledged.fetch_add(count, Ordering::Relaxed);
+        batch.ticket.acknowledge();
     }
 }

@@ -7,6 +7,9 @@ mod kafka;
 mod logstash;
 pub mod probe;
 mod rejected;
+#[cfg(test)]
+mod testing;
+mod tls;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -25,11 +28,14 @@ pub use kafka::{
     Broker, Cluster, ClusterState, KafkaSettings, LaneCounts, Oversized, PartitionSettings, Partitioner, TopicRule,
     Window,
 };
-pub use logstash::{LogstashSettings, TlsSettings};
+pub use logstash::LogstashSettings;
+pub use tls::{Pem, TlsSettings, TlsVersion, Verification};
 
 use crate::document::{Decor, Documents};
 use crate::pipeline::{Batch, Holds};
+use crate::processors::Chain;
 use rejected::Rejected;
+pub(crate) use tls::is_pem;
 
 /// `output.*`: where documents go.
 #[derive(Clone, Debug)]
@@ -152,8 +158,8 @@ trait Output {
 /// The sender's thread.
 pub struct Sender {
     stats: Arc<OutputStats>,
-    /// Inputs that are new since the sender looked last.
-    reloaded: Arc<Mutex<Vec<Decor>>>,
+    /// What is new since the sender looked last.
+    reloaded: Reloaded,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -186,11 +192,11 @@ impl Sender {
             OutputSettings::Elasticsearch(settings) => {
                 Box::new(elasticsearch::Elasticsearch::new(settings, stats.clone(), rejected, stop.clone())?)
             }
-            OutputSettings::File(settings) => Box::new(file::FileOutput::new(settings, stats.clone())),
+            OutputSettings::File(settings) => Box::new(file::FileOutput::new(settings, stats.clone(), stop.clone())),
             OutputSettings::Console => Box::new(console::Console::new(stats.clone())),
             OutputSettings::Discard => Box::new(Discard { stats: stats.clone() }),
         };
-        let reloaded = Arc::new(Mutex::new(Vec::new()));
+        let reloaded = Reloaded::default();
         let reloading = reloaded.clone();
         let run = move || {
             let mut wait = Duration::ZERO;
@@ -218,9 +224,13 @@ impl Sender {
         &self.stats
     }
 
-    /// Goes on with other inputs. To be called before the reader is told.
-    pub fn reload(&self, decors: Vec<Decor>) {
-        self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).extend(decors);
+    /// Goes on with other inputs and processors. To be called before the reader is told.
+    pub fn reload(&self, decors: Vec<Decor>, processors: Chain) {
+        let mut reloaded = self.reloaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut all, _) = reloaded.take().unwrap_or_default();
+        // What was not taken over yet may have been read meanwhile.
+        all.extend(decors);
+        *reloaded = Some((all, processors));
     }
 
     /// Gives up waiting for the far side: what is not acknowledged is read again at the next start.
@@ -238,10 +248,12 @@ impl Sender {
     }
 }
 
-fn take_reloaded(reloaded: &Mutex<Vec<Decor>>, documents: &mut Documents) {
-    let mut reloaded = reloaded.lock().unwrap_or_else(PoisonError::into_inner);
-    if !reloaded.is_empty() {
-        documents.reload(std::mem::take(&mut reloaded));
+/// Inputs, and the processors of all inputs.
+type Reloaded = Arc<Mutex<Option<(Vec<Decor>, Chain)>>>;
+
+fn take_reloaded(reloaded: &Reloaded, documents: &mut Documents) {
+    if let Some((decors, processors)) = reloaded.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        documents.reload(decors, processors);
     }
 }
 

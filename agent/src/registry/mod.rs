@@ -14,5 +14,6 @@ pub use command::RegistryArgs;
 pub use import::import;
 pub use manage::{export, forget, show};
 pub use record::{FileState, HEAD_LENGTH, Head, TAIL_LENGTH, Tail};
+pub(crate) use store::is_full;
 pub use store::{RegistryError, Store};
 pub use writer::{Change, Status, Writer};

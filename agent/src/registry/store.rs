@@ -17,6 +17,9 @@ const VERSION: u32 = 1;
 /// A file smaller than this is never rewritten.
 const SMALLEST_REWRITE: u64 = 1 << 20;
 
+/// Changes that cannot be written are kept up to so many bytes, then the file is written anew as soon as it can be.
+const LARGEST_BUFFER: usize = 256 << 10;
+
 /// Why a registry could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -74,6 +77,8 @@ pub struct Store {
     /// How long it was after it was last rewritten.
     rewritten_len: u64,
     buffer: Vec<u8>,
+    /// What changed is in the states only: the file is to be written anew.
+    outdated: bool,
     /// Records that could not be read.
     damaged: u64,
 }
@@ -108,6 +113,7 @@ impl Store {
             len: 0,
             rewritten_len: 0,
             buffer: Vec::new(),
+            outdated: false,
             damaged: 0,
             path,
         };
@@ -117,7 +123,13 @@ impl Store {
         }
         // A fresh start: the version stands first, what is torn or out of date is gone.
         let path = store.path.clone();
-        store.rewrite().map_err(io(&path))?;
+        match store.rewrite() {
+            Err(error) if is_full(&error) => {
+                tracing::error!(path = %path.display(), %error, "cannot write the registry: going on with what it holds");
+                store.outdated = true;
+            }
+            result => result.map_err(io(&path))?,
+        }
         Ok(store)
     }
 
@@ -160,6 +172,11 @@ impl Store {
         self.states.len()
     }
 
+    /// Whether the file could not be written when it was to be.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated
+    }
+
     /// Whether it knows no file.
     pub fn is_empty(&self) -> bool {
         self.states.is_empty()
@@ -167,7 +184,9 @@ impl Store {
 
     /// Sets a file's state. Written with the next [`Store::sync`].
     pub fn put(&mut self, state: FileState) {
-        append(&mut self.buffer, &Record::File(Box::new(state.clone())));
+        if !self.outdated {
+            append(&mut self.buffer, &Record::File(Box::new(state.clone())));
+        }
         self.states.insert(state.key, state);
     }
 
@@ -178,6 +197,9 @@ impl Store {
         state.tail = tail.unwrap_or_default();
         state.size = size;
         state.updated = updated;
+        if self.outdated {
+            return;
+        }
         let record = Record::At {
             key: key.to_string(),
             offset: state.offset,
@@ -191,7 +213,7 @@ impl Store {
 
     /// Forgets a file.
     pub fn forget(&mut self, key: FileKey) {
-        if self.states.remove(&key).is_some() {
+        if self.states.remove(&key).is_some() && !self.outdated {
             append(&mut self.buffer, &Record::Forget(key.to_string()));
         }
     }
@@ -201,17 +223,22 @@ impl Store {
     /// # Errors
     /// When the disk is full or broken; what changed is kept and written with the next call.
     pub fn sync(&mut self) -> io::Result<()> {
-        if self.len > SMALLEST_REWRITE.max(self.rewritten_len * 4) {
+        if self.outdated || self.len > SMALLEST_REWRITE.max(self.rewritten_len * 4) {
             return self.rewrite();
         }
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.file.write_all_at(&self.buffer, self.len)?;
-        self.file.sync_data()?;
-        self.len += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
+        let written = self.file.write_all_at(&self.buffer, self.len).and_then(|()| self.file.sync_data());
+        if written.is_ok() {
+            self.len += self.buffer.len() as u64;
+            self.buffer.clear();
+        } else if self.buffer.len() > LARGEST_BUFFER {
+            // The states have it all; a disk that is full for long must not fill the memory.
+            self.outdated = true;
+            self.buffer = Vec::new();
+        }
+        written
     }
 
     /// Writes a new file with the present state only, in place of the old one.
@@ -229,8 +256,11 @@ impl Store {
             .truncate(true)
             .mode(self.permissions)
             .open(&new_path)?;
-        new.write_all(&bytes)?;
-        new.sync_data()?;
+        if let Err(error) = new.write_all(&bytes).and_then(|()| new.sync_data()) {
+            // On a full disk half a registry would only be in the way.
+            fs::remove_file(&new_path).ok();
+            return Err(error);
+        }
         fs::rename(&new_path, &self.path)?;
         if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?;
@@ -239,8 +269,15 @@ impl Store {
         self.len = bytes.len() as u64;
         self.rewritten_len = self.len;
         self.buffer.clear();
+        self.outdated = false;
         Ok(())
     }
+}
+
+/// Whether there may be room again later.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn open(path: &Path, permissions: u32) -> io::Result<File> {

@@ -72,7 +72,8 @@ impl Writer {
     )]
     pub fn start(store: Store) -> io::Result<Writer> {
         let (messages, inbox) = crossbeam_channel::unbounded();
-        let status = Arc::new(Mutex::new(Status { states: store.len() as u64, ..Status::default() }));
+        let error = store.is_outdated().then(|| "the disk is full".to_owned());
+        let status = Arc::new(Mutex::new(Status { states: store.len() as u64, error, ..Status::default() }));
         let shared = status.clone();
         let thread = std::thread::Builder::new().name("registry".into()).spawn(move || run(store, &inbox, &shared))?;
         Ok(Writer { messages: Some(messages), status, thread: Some(thread) })

@@ -65,14 +65,31 @@ impl InputKind {
 /// `file_identity`: what makes a file the same file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FileIdentity {
-    /// `fingerprint` and `native`: device, inode, time of birth and the growing fingerprint together. We use all of them
-    /// whichever is configured: neither alone can tell inode reuse from a rename, or equal heads from a copy.
+    /// `fingerprint`, `native` and `inode_marker`: device, inode, time of birth and the growing fingerprint together. We
+    /// use all of them whichever is configured: neither alone can tell inode reuse from a rename, or equal heads from a
+    /// copy.
     #[default]
     Native,
     /// `path`: the file at this path is the same file whatever its inode.
     Path,
-    /// `inode_marker.path`: the device's number is replaced by the marker file's content.
-    InodeMarker(PathBuf),
+}
+
+/// How soon a file is looked at again whose changes nobody tells: in a directory that cannot be watched (NFS), or one
+/// that could not be read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// `backoff.init`, `backoff`: after it had something new. Shorter by default than Filebeat's 2 seconds.
+    pub init: Duration,
+    /// `backoff.max`, `max_backoff`: at the latest.
+    pub max: Duration,
+    /// `backoff_factor`: how much longer each time.
+    pub factor: f64,
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { init: Duration::from_millis(500), max: Duration::from_secs(10), factor: 2.0 }
+    }
 }
 
 /// `compression` of filestream.
@@ -170,6 +187,48 @@ impl Default for FingerprintSettings {
     }
 }
 
+/// `quota`: how fast a file may be read. Ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuotaSettings {
+    /// `limit`, a second.
+    pub rate: f64,
+    /// How much may be read at once after a pause: the limit times `burst_multiplier`.
+    pub burst: f64,
+    /// What `limit` counts.
+    pub unit: QuotaUnit,
+    /// `per`
+    pub per: QuotaScope,
+    /// `excess`
+    pub excess: Excess,
+}
+
+/// What a quota counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaUnit {
+    /// `1000/s`
+    Lines,
+    /// `1MiB/s`
+    Bytes,
+}
+
+/// What a quota holds for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaScope {
+    /// `file`: one file with its rotated generations.
+    File,
+    /// `folder`: all files of a folder together, as those of a container in `/var/log/pods`.
+    Folder,
+}
+
+/// What becomes of lines beyond a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// `delay`: they are read later.
+    Delay,
+    /// `drop`: they are dropped and counted.
+    Drop,
+}
+
 /// Where a network input listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -252,8 +311,6 @@ pub struct InputSettings {
     pub encoding: TextEncoding,
     /// `line_terminator`
     pub line_terminator: LineTerminator,
-    /// `buffer_size`, `harvester_buffer_size`: how much is read at least at a time.
-    pub buffer_size: usize,
     /// `message_max_bytes`, `max_bytes`
     pub message_max_bytes: usize,
     /// `compression`
@@ -264,10 +321,8 @@ pub struct InputSettings {
     pub include_lines: Vec<Pattern>,
     /// `exclude_lines`
     pub exclude_lines: Vec<Pattern>,
-    /// `backoff.init`, `backoff`: how soon a file that cannot be watched is looked at again.
-    pub backoff_init: Duration,
-    /// `backoff.max`, `max_backoff`
-    pub backoff_max: Duration,
+    /// `backoff`
+    pub backoff: Backoff,
     /// `harvester_limit`, 0 for no limit.
     pub harvester_limit: usize,
     /// `ignore_older`, zero for never.
@@ -284,7 +339,9 @@ pub struct InputSettings {
     pub clean_removed: bool,
     /// `delete.*`
     pub delete: DeleteSettings,
-    /// `take_over.enabled`
+    /// `allow_deprecated_id_duplication`
+    pub may_share_id: bool,
+    /// `take_over.enabled`: events bear the tag `take_over`.
     pub take_over: bool,
     /// `take_over.from_ids`
     pub take_over_from: Vec<String>,
@@ -296,6 +353,8 @@ pub struct InputSettings {
     /// Whether the generations that rotation made of a file are found and read to their end although the globs do not
     /// match them. Ours.
     pub follow_rotated: bool,
+    /// How fast each file may be read. Ours.
+    pub quota: Option<QuotaSettings>,
     /// Settings of the network inputs.
     pub listen: Option<ListenSettings>,
 }
@@ -321,14 +380,12 @@ impl Default for InputSettings {
             include_file_owner_group_name: false,
             encoding: TextEncoding::Plain,
             line_terminator: LineTerminator::Auto,
-            buffer_size: 16384,
             message_max_bytes: 10 << 20,
             compression: Compression::None,
             parsers: Vec::new(),
             include_lines: Vec::new(),
             exclude_lines: Vec::new(),
-            backoff_init: Duration::from_secs(2),
-            backoff_max: Duration::from_secs(10),
+            backoff: Backoff::default(),
             harvester_limit: 0,
             ignore_older: Duration::ZERO,
             ignore_inactive: IgnoreInactive::Never,
@@ -337,11 +394,13 @@ impl Default for InputSettings {
             clean_inactive: None,
             clean_removed: true,
             delete: DeleteSettings::default(),
+            may_share_id: false,
             take_over: false,
             take_over_from: Vec::new(),
             read_until_eof: None,
             unterminated_timeout: Some(Duration::from_secs(5)),
             follow_rotated: true,
+            quota: None,
             listen: None,
         }
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod compare;
+mod hostile;
 mod live;
 
 use std::path::{Path, PathBuf};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
-use super::{ElasticsearchSettings, Item, OutputError};
+use super::{ElasticsearchSettings, Item, OutputError, TlsSettings};
+use crate::output::tls::{Verification, certificates, is_pem};
 
 /// An answer is no longer.
 const LARGEST_ANSWER: u64 = 64 << 20;
@@ -38,7 +38,7 @@ impl Client {
             .timeout_global(Some(settings.timeout))
             .http_status_as_error(false)
             .user_agent(concat!("tailrace-agent/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls(settings)?)
+            .tls_config(tls(&settings.tls)?)
             .build();
         let parameters: Vec<String> =
             settings.parameters.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
@@ -116,37 +116,30 @@ impl Client {
     }
 }
 
-fn tls(settings: &ElasticsearchSettings) -> Result<TlsConfig, OutputError> {
-    let cannot = |what: &dyn std::fmt::Display, error: &dyn std::fmt::Display| {
-        OutputError(format!("cannot read '{what}': {error}"))
-    };
-    let certificates = |path: &std::path::PathBuf| {
-        let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        read.map_err(|error| cannot(&path.display(), &error))
+fn tls(settings: &TlsSettings) -> Result<TlsConfig, OutputError> {
+    let own = |all: Vec<CertificateDer<'static>>| -> Vec<Certificate<'static>> {
+        all.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
     };
     let mut roots = Vec::new();
-    for path in &settings.authorities {
-        roots.extend(certificates(path)?);
+    for authority in &settings.authorities {
+        roots.extend(own(certificates(authority)?));
     }
     if settings.authorities.is_empty() {
-        roots = rustls_native_certs::load_native_certs().certs;
+        roots = own(rustls_native_certs::load_native_certs().certs);
     }
-    let roots: Vec<Certificate<'static>> =
-        roots.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
     let client = match &settings.identity {
         None => None,
         Some((certificate, key)) => {
-            let chain = certificates(certificate)?;
-            let chain: Vec<_> = chain.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
-            let text = std::fs::read(key).map_err(|error| cannot(&key.display(), &error))?;
-            let key = PrivateKey::from_pem(&text).map_err(|error| cannot(&key.display(), &error))?;
-            Some(ClientCert::new_with_certs(&chain, key))
+            let cannot = |error: &dyn std::fmt::Display| OutputError(format!("cannot read 'ssl.key': {error}"));
+            let text = if is_pem(&key.0) { Ok(key.0.clone()) } else { std::fs::read_to_string(&key.0) };
+            let key = PrivateKey::from_pem(text.map_err(|error| cannot(&error))?.as_bytes());
+            Some(ClientCert::new_with_certs(&own(certificates(certificate)?), key.map_err(|error| cannot(&error))?))
         }
     };
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
         .client_cert(client)
-        .disable_verification(!settings.verify)
+        .disable_verification(settings.verification == Verification::None)
         .build())
 }
 

@@ -6,7 +6,6 @@
 mod client;
 mod response;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use tailrace_common::json;
 use self::client::Client;
 use self::response::{Fate, fates};
 use super::rejected::Rejected;
-use super::{Output, OutputError, OutputStats};
+use super::{Output, OutputError, OutputStats, TlsSettings};
 use crate::document::{Documents, Fields, Format, Reference};
 use crate::pipeline::{Batch, Ticket};
 
@@ -43,12 +42,8 @@ pub struct ElasticsearchSettings {
     pub backoff: (Duration, Duration),
     /// `compression_level`; 0 sends as it is.
     pub compression_level: u32,
-    /// `ssl.certificate_authorities`: PEM files.
-    pub authorities: Vec<PathBuf>,
-    /// `ssl.certificate` and `ssl.key`: PEM files.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// Off with `ssl.verification_mode: none`.
-    pub verify: bool,
+    /// `ssl`
+    pub tls: TlsSettings,
 }
 
 /// Asks a host who it is; what went wrong comes back.

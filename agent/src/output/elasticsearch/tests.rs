@@ -3,12 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-use tailrace_common::Timestamp;
-
 use super::*;
-use crate::document::{Codec, Decor, DocumentSettings, Identity, Precision};
-use crate::pipeline::{Acks, Commit, Entry, FileMeta, Flags, Position, Span, Stream, Text};
-use crate::processors::Chain;
+use crate::document::Codec;
+use crate::output::testing::{batch, documents};
+use crate::pipeline::{Acks, FileMeta};
 
 /// A server that gives these answers in turn; the bodies of the requests come back.
 fn serve(answers: Vec<(u16, &'static str)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
@@ -55,44 +53,9 @@ fn output(host: String, data: &std::path::Path) -> Elasticsearch {
         timeout: Duration::from_secs(30),
         backoff: (Duration::from_millis(1), Duration::from_millis(5)),
         compression_level: 0,
-        authorities: Vec::new(),
-        identity: None,
-        verify: true,
+        tls: TlsSettings::default(),
     };
     Elasticsearch::new(&settings, Arc::default(), Arc::new(Rejected::new(data)), Arc::default()).unwrap()
-}
-
-fn documents(file: &FileMeta) -> Documents {
-    let identity = Identity { name: "n".into(), id: "i".into(), ephemeral_id: "e".into() };
-    let settings = DocumentSettings {
-        identity,
-        processors: Chain::default(),
-        precision: Precision::Milliseconds,
-        ids: true,
-        codec: Codec::Source,
-        events: false,
-    };
-    Documents::new(settings, vec![Decor::plain(file.input.clone())])
-}
-
-fn batch(lines: &[&str], file: &Arc<FileMeta>, acks: &Acks) -> Batch {
-    let mut text = Vec::new();
-    let entries = lines.iter().map(|line| {
-        let start = text.len();
-        text.extend_from_slice(line.as_bytes());
-        Entry {
-            message: Span { start: start as u32, len: line.len() as u32 },
-            start: start as u64,
-            end: text.len() as u64,
-            timestamp: Timestamp::EPOCH,
-            stream: Stream::None,
-            flags: Flags::default(),
-            extra: None,
-        }
-    });
-    let entries = entries.collect();
-    let commit = Commit { key: file.key, position: Position::at(text.len() as u64) };
-    Batch { file: file.clone(), text: Text::from(text), entries, ticket: acks.issue([commit]) }
 }
 
 #[test]
@@ -105,7 +68,7 @@ fn documents_are_created_once_and_none_is_lost() {
     let mut output = output(host, data.path());
     let (file, acks) = (Arc::new(FileMeta::unknown()), Acks::new());
     let batch = batch(&["one", "two", "three"], &file, &acks);
-    output.publish(batch, &mut documents(&file));
+    output.publish(batch, &mut documents(&file, Codec::Source));
     assert_eq!(acks.total_outstanding(), 1);
     output.close(Instant::now());
     assert_eq!(acks.total_outstanding(), 0);
@@ -132,7 +95,7 @@ fn a_request_that_is_too_large_is_halved() {
     let (host, server) = serve(vec![(413, ""), (200, one), (413, "")]);
     let mut output = output(host, data.path());
     let (file, acks) = (Arc::new(FileMeta::unknown()), Acks::new());
-    output.publish(batch(&["one", "two"], &file, &acks), &mut documents(&file));
+    output.publish(batch(&["one", "two"], &file, &acks), &mut documents(&file, Codec::Source));
     output.close(Instant::now());
     assert_eq!(server.join().unwrap().iter().map(|body| body.lines().count()).collect::<Vec<_>>(), [4, 2, 2]);
     assert_eq!(acks.total_outstanding(), 0);
@@ -145,7 +108,7 @@ fn a_stop_acknowledges_nothing_that_is_not_there() {
     let data = tempfile::tempdir().unwrap();
     let mut output = output("http://127.0.0.1:1".into(), data.path());
     let (file, acks) = (Arc::new(FileMeta::unknown()), Acks::new());
-    output.publish(batch(&["one"], &file, &acks), &mut documents(&file));
+    output.publish(batch(&["one"], &file, &acks), &mut documents(&file, Codec::Source));
     output.stop.store(true, Ordering::Relaxed);
     output.close(Instant::now());
     assert_eq!(acks.total_outstanding(), 1);
