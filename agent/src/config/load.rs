@@ -283,7 +283,11 @@ fn compile(whole: &Node, report: &Report) -> Option<Config> {
     let exec = inputs::bare(&common);
     let (output, memory_limit) = outputs::read(&root, &data)?;
     // Bulk requests carry the documents alone.
-    let codec = if matches!(output, OutputSettings::Elasticsearch(_)) { Codec::Source } else { codec };
+    let codec = match output {
+        OutputSettings::Elasticsearch(_) => Codec::Source,
+        OutputSettings::Discard => Codec::Nothing,
+        _ => codec,
+    };
     let data_of_filebeat = data.join(registry_path).join("filebeat");
     let (registry_flush, registry_permissions) = (flush, permissions.unwrap_or(0o600));
     Some(Config {

@@ -102,6 +102,8 @@ pub enum Codec {
     Format(Format),
     /// The document without `@metadata`, for Elasticsearch's bulk requests.
     Source,
+    /// No bytes at all: `output.discard` only counts.
+    Nothing,
 }
 
 /// What holds for the documents of all inputs.
@@ -200,8 +202,9 @@ impl Documents {
         if template.dropped && batch.entries.iter().all(Entry::is_plain) {
             return;
         }
+        let codec = &self.settings.codec;
         let straight =
-            template.straight && !self.settings.events && matches!(self.settings.codec, Codec::Json | Codec::Source);
+            template.straight && !self.settings.events && matches!(codec, Codec::Json | Codec::Source | Codec::Nothing);
         let mut clock = plain::SecondCache::default();
         for entry in &batch.entries {
             self.buffer.clear();
@@ -209,7 +212,9 @@ impl Documents {
                 if template.dropped {
                     continue;
                 }
-                plain::write(template, batch, entry, &self.settings, &mut clock, &mut self.buffer);
+                if !matches!(codec, Codec::Nothing) {
+                    plain::write(template, batch, entry, &self.settings, &mut clock, &mut self.buffer);
+                }
                 let view = View::Plain(PlainView { template, batch, entry });
                 send(&Outgoing { bytes: &self.buffer, timestamp: entry.timestamp, view });
                 continue;
@@ -217,7 +222,7 @@ impl Documents {
             let Some(event) = event::build(template, batch, entry, &self.settings) else {
                 continue;
             };
-            write_event(&event, &self.settings.codec, &mut self.buffer);
+            write_event(&event, codec, &mut self.buffer);
             let timestamp = event.timestamp().unwrap_or(entry.timestamp);
             send(&Outgoing { bytes: &self.buffer, timestamp, view: View::Event(&event) });
         }
@@ -243,6 +248,7 @@ fn write_event(event: &Event, codec: &Codec, out: &mut Vec<u8>) {
             write_timestamp(event, out);
             write_rest(event, out);
         }
+        Codec::Nothing => {}
         Codec::Format(format) => {
             let mut text = String::new();
             // A missing field without default leaves the text that stands before it, as Filebeat logs an error and
