@@ -77,7 +77,7 @@ fn plan(filters: &str) -> FilterPlan {
 fn filters(criterion: &mut Criterion) {
     let access = lines::access();
     let json = lines::json();
-    let plain = lines::plain();
+    let java = lines::java();
     let dates: Vec<String> =
         access.iter().map(|line| line[line.find('[').unwrap() + 1..line.find(']').unwrap()].to_owned()).collect();
     let cases: &[(&str, &str, &[String])] = &[
@@ -85,14 +85,14 @@ fn filters(criterion: &mut Criterion) {
         ("json", "json { source => message target => doc }", &json),
         (
             "dissect",
-            "dissect { mapping => { message => '%{date} %{time} %{level} [%{thread}] %{logger}: %{text}' } }",
-            &plain,
+            "dissect { mapping => { message => '%{date} %{time} %{level->} [%{thread}] %{logger} - %{text}' } }",
+            &java,
         ),
         ("date", "date { match => [message, 'dd/MMM/yyyy:HH:mm:ss Z'] }", &dates),
         (
             "mutate rename, lowercase, convert",
             "mutate { rename => { message => text } lowercase => [text] add_field => { n => '12' } convert => { n => integer } }",
-            &plain,
+            &java,
         ),
     ];
     let mut group = criterion.benchmark_group("filter");

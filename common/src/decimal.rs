@@ -25,8 +25,10 @@ impl Decimal {
         if exponent.abs() > LIMIT || mantissa.len() as i64 > LIMIT {
             return None;
         }
-        let digits = format!("{whole}{fraction}");
-        let unscaled = digits.parse::<BigInt>().ok()?;
+        let unscaled = match small_unscaled(whole, fraction) {
+            Some(small) => BigInt::from(small),
+            None => format!("{whole}{fraction}").parse().ok()?,
+        };
         Some(Decimal { unscaled, scale: fraction.len() as i64 - exponent })
     }
 
@@ -63,6 +65,15 @@ impl Decimal {
         }
         format!("{}0.{digits}e{exponent}", if negative { "-" } else { "" })
     }
+}
+
+/// The digits before and after the point as one number, when they are few and nothing but digits.
+fn small_unscaled(whole: &str, fraction: &str) -> Option<i64> {
+    let (negative, whole) = whole.strip_prefix('-').map_or((false, whole), |digits| (true, digits));
+    let digits = || whole.bytes().chain(fraction.bytes());
+    let fits = (1..=18).contains(&(whole.len() + fraction.len())) && digits().all(|digit| digit.is_ascii_digit());
+    let magnitude = || digits().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+    fits.then(|| if negative { -magnitude() } else { magnitude() })
 }
 
 /// As Java prints a BigDecimal without trailing zeros kept from the text: plain, or `1E+21`, `1.5E-7`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::datetime::parse_event_time;
 use crate::json;
+use crate::object::Key;
 use crate::path::{FieldPath, SetError};
 use crate::timestamp::Timestamp;
 use crate::value::{Object, Str, Value};
@@ -158,7 +159,11 @@ impl Event {
     /// Puts a value at a reference, making maps on the way.
     pub fn set(&mut self, path: &FieldPath, value: impl Into<Value>) -> Result<(), SetError> {
         let value = value.into();
+        if path.is_timestamp() && !matches!(value, Value::Timestamp(_)) {
+            return Err(SetError::NotATimestamp(value.type_name()));
+        }
         match (path.is_metadata(), path.is_whole_root()) {
+            (false, _) => path.set_in(&mut self.fields, value),
             (true, true) => {
                 if matches!(value, Value::Object(_)) {
                     self.metadata = value;
@@ -166,14 +171,6 @@ impl Event {
                 Ok(())
             }
             (true, false) => path.set_in(self.metadata_mut(), value),
-            (false, _) => {
-                if path.top_level().is_some_and(|name| name.as_str() == TIMESTAMP)
-                    && !matches!(value, Value::Timestamp(_))
-                {
-                    return Err(SetError::NotATimestamp(value.type_name()));
-                }
-                path.set_in(&mut self.fields, value)
-            }
         }
     }
 
@@ -208,7 +205,7 @@ impl Event {
 
     /// Adds a tag even where it stands already.
     pub fn push_tag(&mut self, tag: Str) {
-        match self.fields.entry(&Str::borrowed(TAGS)) {
+        match self.fields.entry(&Key::new(Str::borrowed(TAGS))) {
             Value::Array(tags) => tags.push(tag.into()),
             slot @ Value::Null => *slot = Value::Array(vec![tag.into()]),
             slot => {

@@ -15,7 +15,7 @@ const SCAN_LIMIT: usize = 32;
 #[derive(Clone, Default)]
 pub struct Object {
     entries: Vec<(Str, Value)>,
-    /// A bit for each name that there is or was, see [`bit`]: most names that are not there are told without looking.
+    /// A bit for each name that there is or was, see [`mark`]: most names that are not there are told without looking.
     seen: u64,
     /// Present exactly when there are more than [`SCAN_LIMIT`] entries.
     index: Option<Box<HashTable<u32>>>,
@@ -25,8 +25,28 @@ fn hash(name: &str) -> u64 {
     FixedState::default().hash_one(name)
 }
 
+/// A name with its mark: what is looked up in many objects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    name: Str,
+    mark: u64,
+}
+
+impl Key {
+    /// The key of a name.
+    pub fn new(name: Str) -> Key {
+        Key { mark: mark(&name), name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Str {
+        &self.name
+    }
+}
+
 /// One of 64 bits, by the length, the beginning and the end of a name: two names of a log document share one rarely.
-fn bit(name: &str) -> u64 {
+#[inline]
+fn mark(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let word = match bytes {
         [] => 0,
@@ -62,8 +82,9 @@ impl Object {
         self.entries.is_empty()
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
-        if self.seen & bit(name) == 0 { None } else { self.look(name) }
+    #[inline]
+    fn position(&self, name: &str, mark: u64) -> Option<usize> {
+        if self.seen & mark == 0 { None } else { self.look(name) }
     }
 
     fn look(&self, name: &str) -> Option<usize> {
@@ -76,38 +97,63 @@ impl Object {
     }
 
     /// The value of a name.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.position(name).map(|at| &self.entries[at].1)
+        self.position(name, mark(name)).map(|at| &self.entries[at].1)
     }
 
     /// The value of a name, to be changed.
+    #[inline]
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
-        self.position(name).map(|at| &mut self.entries[at].1)
+        self.position(name, mark(name)).map(|at| &mut self.entries[at].1)
+    }
+
+    /// The value of a key.
+    #[inline]
+    pub fn get_key(&self, key: &Key) -> Option<&Value> {
+        self.position(&key.name, key.mark).map(|at| &self.entries[at].1)
+    }
+
+    /// The value of a key, to be changed.
+    #[inline]
+    pub fn get_key_mut(&mut self, key: &Key) -> Option<&mut Value> {
+        self.position(&key.name, key.mark).map(|at| &mut self.entries[at].1)
     }
 
     /// Whether the name is there, whatever its value.
     pub fn contains(&self, name: &str) -> bool {
-        self.position(name).is_some()
+        self.get(name).is_some()
     }
 
     /// Sets a name, and hands back the value that it had.
+    #[inline]
     pub fn insert(&mut self, name: impl Into<Str>, value: impl Into<Value>) -> Option<Value> {
-        let name = name.into();
-        match self.position(name.as_str()) {
-            Some(at) => Some(std::mem::replace(&mut self.entries[at].1, value.into())),
+        let (name, value) = (name.into(), value.into());
+        let mark = mark(&name);
+        match self.position(&name, mark) {
+            Some(at) => Some(std::mem::replace(&mut self.entries[at].1, value)),
             None => {
-                self.push_new(name, value.into());
+                self.push(name, mark, value);
                 None
             }
         }
     }
 
-    /// The value of a name; null is put there first when the name is missing.
-    pub fn entry(&mut self, name: &Str) -> &mut Value {
-        let at = match self.position(name.as_str()) {
+    /// Sets a key.
+    #[inline]
+    pub fn set_key(&mut self, key: &Key, value: Value) {
+        match self.position(&key.name, key.mark) {
+            Some(at) => self.entries[at].1 = value,
+            None => self.push(key.name.clone(), key.mark, value),
+        }
+    }
+
+    /// The value of a key; null is put there first when it is missing.
+    pub fn entry(&mut self, key: &Key) -> &mut Value {
+        let at = match self.position(&key.name, key.mark) {
             Some(at) => at,
             None => {
-                self.push_new(name.clone(), Value::Null);
+                self.push(key.name.clone(), key.mark, Value::Null);
                 self.entries.len() - 1
             }
         };
@@ -115,14 +161,16 @@ impl Object {
     }
 
     /// Adds a name that is not there.
-    fn push_new(&mut self, name: Str, value: Value) {
-        self.seen |= bit(&name);
+    #[inline]
+    fn push(&mut self, name: Str, mark: u64, value: Value) {
+        self.seen |= mark;
         self.entries.push((name, value));
         if self.entries.len() > SCAN_LIMIT {
             self.index_last();
         }
     }
 
+    #[cold]
     fn index_last(&mut self) {
         let entries = &self.entries;
         let rehash = |at: &u32| hash(entries[*at as usize].0.as_str());
@@ -136,8 +184,16 @@ impl Object {
 
     /// Takes a name out, and hands back its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let at = self.position(name)?;
-        let Some(mut index) = self.index.take() else { return Some(self.entries.remove(at).1) };
+        self.position(name, mark(name)).map(|at| self.remove_at(at))
+    }
+
+    /// Takes a key out, and hands back its value.
+    pub fn remove_key(&mut self, key: &Key) -> Option<Value> {
+        self.position(&key.name, key.mark).map(|at| self.remove_at(at))
+    }
+
+    fn remove_at(&mut self, at: usize) -> Value {
+        let Some(mut index) = self.index.take() else { return self.entries.remove(at).1 };
         // The last entry takes the place of the removed one, so that removal stays cheap in large maps.
         let last = self.entries.len() - 1;
         let forget = |index: &mut HashTable<u32>, entries: &[(Str, Value)], gone: usize| {
@@ -158,7 +214,7 @@ impl Object {
         if entries.len() > SCAN_LIMIT {
             self.index = Some(index);
         }
-        Some(value)
+        value
     }
 
     /// Names and values in order.

@@ -7,20 +7,30 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::object::Key;
 use crate::value::{Object, Str, Value};
 
 /// A field reference, cut up once when a configuration is compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FieldPath {
     segments: SmallVec<[Segment; 2]>,
-    /// Whether the first segment was `@metadata`; it is not among the segments then.
-    metadata: bool,
+    root: Root,
+}
+
+/// Where a reference begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Root {
+    Document,
+    /// The first segment was `@metadata`; it is not among the segments.
+    Metadata,
+    /// `@timestamp` of the document, and nothing below it.
+    Timestamp,
 }
 
 /// One step of a reference.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Segment {
-    key: Str,
+    key: Key,
     /// The same as a list index, where it can be one; negative counts from the end.
     index: Option<i64>,
 }
@@ -143,84 +153,100 @@ impl FieldPath {
         } else {
             segments.push(Segment::read(text));
         }
-        let metadata = segments.first().is_some_and(|first: &Segment| first.key.as_str() == "@metadata");
-        if metadata {
+        if segments.first().is_some_and(|first: &Segment| first.name() == "@metadata") {
             segments.remove(0);
+            return Ok(FieldPath { segments, root: Root::Metadata });
         }
-        Ok(FieldPath { segments, metadata })
+        Ok(FieldPath::of_document(segments))
+    }
+
+    fn of_document(segments: SmallVec<[Segment; 2]>) -> FieldPath {
+        let timestamp = matches!(segments.as_slice(), [only] if only.name() == "@timestamp");
+        FieldPath { segments, root: if timestamp { Root::Timestamp } else { Root::Document } }
     }
 
     /// A top-level field of exactly this name, brackets and all.
     pub fn field(name: &str) -> FieldPath {
-        FieldPath { segments: SmallVec::from_iter([Segment::new(name)]), metadata: false }
+        FieldPath::of_document(SmallVec::from_iter([Segment::new(name)]))
     }
 
     /// `@metadata` as a whole; [`FieldPath::child`] leads into it.
     pub fn metadata() -> FieldPath {
-        FieldPath { segments: SmallVec::new(), metadata: true }
+        FieldPath { segments: SmallVec::new(), root: Root::Metadata }
     }
 
     /// This path with one more step at its end.
     pub fn child(&self, name: &str) -> FieldPath {
-        let mut path = self.clone();
-        path.segments.push(Segment::new(name));
-        path
+        let mut segments = self.segments.clone();
+        segments.push(Segment::new(name));
+        if self.is_metadata() { FieldPath { segments, root: self.root } } else { FieldPath::of_document(segments) }
     }
 
     /// Whether it points into (or at) `@metadata`.
+    #[inline]
     pub fn is_metadata(&self) -> bool {
-        self.metadata
+        self.root == Root::Metadata
+    }
+
+    /// Whether it points at `@timestamp`.
+    #[inline]
+    pub(crate) fn is_timestamp(&self) -> bool {
+        self.root == Root::Timestamp
     }
 
     /// The name, if it points at a top-level field of the document.
     pub fn top_level(&self) -> Option<&Str> {
         match self.segments.as_slice() {
-            [only] if !self.metadata => Some(&only.key),
+            [only] if !self.is_metadata() => Some(only.key.name()),
             _ => None,
         }
     }
 
     /// The names of its steps, `@metadata` left out.
     pub fn keys(&self) -> impl Iterator<Item = &Str> {
-        self.segments.iter().map(|segment| &segment.key)
+        self.segments.iter().map(|segment| segment.key.name())
     }
 
     /// The value below `root`; `None` when something on the way is missing.
+    #[inline]
     pub fn get_in<'v>(&self, root: &'v Object) -> Option<&'v Value> {
         let (first, rest) = self.segments.split_first()?;
-        rest.iter().try_fold(root.get(&first.key)?, |value, segment| segment.get(value))
+        rest.iter().try_fold(root.get_key(&first.key)?, |value, segment| segment.get(value))
     }
 
     /// The value below `root`, to be changed.
+    #[inline]
     pub fn get_mut_in<'v>(&self, root: &'v mut Object) -> Option<&'v mut Value> {
         let (first, rest) = self.segments.split_first()?;
-        rest.iter().try_fold(root.get_mut(&first.key)?, |value, segment| segment.get_mut(value))
+        rest.iter().try_fold(root.get_key_mut(&first.key)?, |value, segment| segment.get_mut(value))
     }
 
     /// Puts a value below `root`; missing maps on the way are made, lists are filled up with nulls.
+    #[inline]
     pub fn set_in(&self, root: &mut Object, value: Value) -> Result<(), SetError> {
-        let Some((first, rest)) = self.segments.split_first() else { return Ok(()) };
-        let Some((last, middle)) = rest.split_last() else {
-            *root.entry(&first.key) = value;
-            return Ok(());
-        };
-        let mut parent = root.entry(&first.key);
-        let mut parent_key = &first.key;
-        for segment in middle {
-            parent = segment.get_or_make(parent, parent_key)?;
-            parent_key = &segment.key;
+        match self.segments.as_slice() {
+            [] => {}
+            [only] => root.set_key(&only.key, value),
+            [first, middle @ .., last] => {
+                let mut parent = root.entry(&first.key);
+                let mut above = first;
+                for segment in middle {
+                    parent = segment.get_or_make(parent, above)?;
+                    above = segment;
+                }
+                *last.get_or_make(parent, above)? = value;
+            }
         }
-        *last.get_or_make(parent, parent_key)? = value;
         Ok(())
     }
 
     /// Takes the value out; later elements of a list move up.
     pub fn remove_in(&self, root: &mut Object) -> Option<Value> {
         let (last, parents) = self.segments.split_last()?;
-        let Some((first, middle)) = parents.split_first() else { return root.remove(&last.key) };
-        let parent = middle.iter().try_fold(root.get_mut(&first.key)?, |value, segment| segment.get_mut(value))?;
+        let Some((first, middle)) = parents.split_first() else { return root.remove_key(&last.key) };
+        let parent = middle.iter().try_fold(root.get_key_mut(&first.key)?, |value, segment| segment.get_mut(value))?;
         match parent {
-            Value::Object(object) => object.remove(&last.key),
+            Value::Object(object) => object.remove_key(&last.key),
             Value::Array(values) => {
                 let at = list_position(last.index?, values.len())?;
                 Some(values.remove(at))
@@ -236,7 +262,11 @@ impl FieldPath {
 
 impl Segment {
     fn new(key: &str) -> Segment {
-        Segment { key: Str::from(key), index: key.parse().ok() }
+        Segment { key: Key::new(Str::from(key)), index: key.parse().ok() }
+    }
+
+    fn name(&self) -> &str {
+        self.key.name()
     }
 
     /// A step as a reference writes it.
@@ -246,7 +276,7 @@ impl Segment {
 
     fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         match value {
-            Value::Object(object) => object.get(&self.key),
+            Value::Object(object) => object.get_key(&self.key),
             Value::Array(values) => values.get(list_position(self.index?, values.len())?),
             _ => None,
         }
@@ -254,7 +284,7 @@ impl Segment {
 
     fn get_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
         match value {
-            Value::Object(object) => object.get_mut(&self.key),
+            Value::Object(object) => object.get_key_mut(&self.key),
             Value::Array(values) => {
                 let at = list_position(self.index?, values.len())?;
                 values.get_mut(at)
@@ -264,14 +294,14 @@ impl Segment {
     }
 
     /// The place below `value` that this segment names; null there when it is new. A null parent becomes a map.
-    fn get_or_make<'v>(&self, value: &'v mut Value, parent: &Str) -> Result<&'v mut Value, SetError> {
+    fn get_or_make<'v>(&self, value: &'v mut Value, above: &Segment) -> Result<&'v mut Value, SetError> {
         if value.is_null() {
             *value = Value::Object(Object::new());
         }
         match value {
             Value::Object(object) => Ok(object.entry(&self.key)),
             Value::Array(values) => {
-                let bad = || SetError::BadIndex(self.key.to_string());
+                let bad = || SetError::BadIndex(self.name().to_string());
                 let index = self.index.ok_or_else(bad)?;
                 let at = match list_position(index, values.len()) {
                     Some(at) => at,
@@ -285,7 +315,7 @@ impl Segment {
                 }
                 Ok(&mut values[at])
             }
-            _ => Err(SetError::NotAContainer(parent.to_string())),
+            _ => Err(SetError::NotAContainer(above.name().to_string())),
         }
     }
 }
@@ -325,12 +355,12 @@ fn groups<'t>(text: &'t str, segments: &mut SmallVec<[Segment; 2]>, depth: usize
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.segments.as_slice() {
-            [only] if !self.metadata => f.write_str(&only.key),
+            [only] if !self.is_metadata() => f.write_str(only.name()),
             segments => {
-                if self.metadata {
+                if self.is_metadata() {
                     f.write_str("[@metadata]")?;
                 }
-                segments.iter().try_for_each(|segment| write!(f, "[{}]", segment.key))
+                segments.iter().try_for_each(|segment| write!(f, "[{}]", segment.name()))
             }
         }
     }

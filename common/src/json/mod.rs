@@ -5,6 +5,7 @@
 
 mod number;
 mod read;
+mod scan;
 mod write;
 
 pub use number::{write_float, write_float_ruby};

@@ -2,6 +2,7 @@
 
 use num_bigint::BigInt;
 
+use super::scan::plain_length;
 use crate::decimal::Decimal;
 use crate::value::{Object, Str, Value};
 
@@ -32,7 +33,7 @@ pub struct JsonError {
 /// Long strings of the result are slices of `text`. Of repeated names the last wins.
 pub fn parse(text: &Str, numbers: Numbers) -> Result<Value, JsonError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: start, numbers };
+    let mut reader = Reader { record: text, text, bytes: text.as_bytes(), at: start, numbers };
     reader.blanks();
     let value = reader.value(0)?;
     reader.blanks();
@@ -43,7 +44,8 @@ pub fn parse(text: &Str, numbers: Numbers) -> Result<Value, JsonError> {
 }
 
 struct Reader<'t> {
-    text: &'t Str,
+    record: &'t Str,
+    text: &'t str,
     bytes: &'t [u8],
     at: usize,
     numbers: Numbers,
@@ -54,22 +56,16 @@ impl Reader<'_> {
         JsonError { message, offset: self.at }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn blanks(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
-    }
-
-    fn expect(&mut self, byte: u8, message: &'static str) -> Result<(), JsonError> {
-        if self.peek() != Some(byte) {
-            return Err(self.error(message));
-        }
-        self.at += 1;
-        Ok(())
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
@@ -112,25 +108,46 @@ impl Reader<'_> {
         // A document has more fields than what is nested in it.
         let mut object = Object::with_capacity(if depth == 1 { 16 } else { 4 });
         loop {
-            if self.peek() != Some(b'"') {
-                return Err(self.error("expected a name in double quotes"));
-            }
-            let name = self.string()?;
-            self.blanks();
-            self.expect(b':', "expected ':'")?;
-            self.blanks();
+            let name = self.name()?;
             let value = self.value(depth)?;
             object.insert(name, value);
-            self.blanks();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
-                _ => return Err(self.error("expected ',' or '}'")),
+            if !self.another(b'}', "expected ',' or '}'")? {
+                return Ok(Value::Object(object));
             }
-            self.blanks();
+        }
+    }
+
+    /// A name and the colon that follows it.
+    fn name(&mut self) -> Result<Str, JsonError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.error("expected a name in double quotes"));
+        }
+        let name = self.string()?;
+        self.blanks();
+        if self.peek() != Some(b':') {
+            return Err(self.error("expected ':'"));
         }
         self.at += 1;
-        Ok(Value::Object(object))
+        self.blanks();
+        Ok(name)
+    }
+
+    /// Whether a comma follows, and not the end of the list or map.
+    #[inline]
+    fn another(&mut self, end: u8, message: &'static str) -> Result<bool, JsonError> {
+        self.blanks();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.blanks();
+                Ok(true)
+            }
+            Some(byte) if byte == end => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err(self.error(message)),
+        }
     }
 
     fn array(&mut self, depth: usize) -> Result<Value, JsonError> {
@@ -142,18 +159,13 @@ impl Reader<'_> {
         }
         loop {
             values.push(self.value(depth)?);
-            self.blanks();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return Err(self.error("expected ',' or ']'")),
+            if !self.another(b']', "expected ',' or ']'")? {
+                return Ok(Value::Array(values));
             }
-            self.blanks();
         }
-        self.at += 1;
-        Ok(Value::Array(values))
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Str, JsonError> {
         self.at += 1;
         let start = self.at;
@@ -171,28 +183,16 @@ impl Reader<'_> {
     }
 
     /// Short text is copied inline, which is cheaper than counting references.
+    #[inline]
     fn slice(&self, start: usize, end: usize) -> Str {
         const INLINE: usize = Str::inline_capacity();
-        if end - start <= INLINE { Str::from(&self.text[start..end]) } else { self.text.slice(start..end) }
+        if end - start <= INLINE { Str::from(&self.text[start..end]) } else { self.record.slice(start..end) }
     }
 
     /// Stops at a quote, a backslash, a control character, or the end.
+    #[inline]
     fn skip_plain(&mut self) {
-        while let Some(chunk) = self.bytes.get(self.at..self.at + 8) {
-            let special = special_bytes(u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-            if special != 0 {
-                self.at += special.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-        while let Some(byte) = self.peek()
-            && byte >= 0x20
-            && byte != b'"'
-            && byte != b'\\'
-        {
-            self.at += 1;
-        }
+        self.at += plain_length(&self.bytes[self.at..]);
     }
 
     fn escaped_string(&mut self, start: usize) -> Result<Str, JsonError> {
@@ -330,15 +330,6 @@ fn fraction(text: &str, numbers: Numbers) -> Value {
         return Value::Decimal(Box::new(decimal));
     }
     Value::Float(text.parse().unwrap_or(f64::NAN))
-}
-
-/// High bits set in the bytes of a word that are a quote, a backslash or a control character; lower bytes come first.
-pub(super) fn special_bytes(word: u64) -> u64 {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-    zero_in(word ^ (LOW * u64::from(b'"'))) | zero_in(word ^ (LOW * u64::from(b'\\'))) | control
 }
 
 #[cfg(test)]

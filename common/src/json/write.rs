@@ -1,7 +1,7 @@
 //! Writing values as JSON.
 
 use super::number::write_float;
-use super::read::special_bytes;
+use super::scan::plain_length;
 use crate::value::{Object, Value};
 
 /// Appends a value as compact JSON. NaN and infinities become strings, as Logstash writes them.
@@ -54,34 +54,23 @@ pub fn write_object(object: &Object, out: &mut Vec<u8>) {
 }
 
 /// Appends text in double quotes; only what JSON demands is escaped.
+#[inline]
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
     out.push(b'"');
-    let (mut plain, mut at) = (0, 0);
-    while at < bytes.len() {
-        // Eight at a time as long as none of them is escaped.
-        if let Some(chunk) = bytes.get(at..at + 8) {
-            let special = special_bytes(u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-            if special == 0 {
-                at += 8;
-                continue;
-            }
-            at += special.trailing_zeros() as usize / 8;
-        }
-        let escape = ESCAPES[bytes[at] as usize];
-        if escape != 0 {
-            out.extend_from_slice(&bytes[plain..at]);
-            write_escape(bytes[at], escape, out);
-            plain = at + 1;
-        }
-        at += 1;
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        write_escape(*byte, out);
+        rest = after;
     }
-    out.extend_from_slice(&bytes[plain..]);
     out.push(b'"');
 }
 
-fn write_escape(byte: u8, escape: u8, out: &mut Vec<u8>) {
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    let escape = ESCAPES[byte as usize];
     if escape == b'u' {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
@@ -90,7 +79,7 @@ fn write_escape(byte: u8, escape: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// What follows the backslash for each byte; 0 where the byte stands for itself.
+/// What follows the backslash for each byte that needs one.
 const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use maxminddb::Reader;
 use serde_json::Value as Json;
+use tailrace_common::object::Key;
 use tailrace_common::{Object, Str, Value};
 
 use super::field::{Field, Kind};
@@ -75,7 +76,7 @@ fn place(fields: &mut Object, path: &[&'static str], value: Value) {
     let Some((last, parents)) = path.split_last() else { return };
     let mut fields = fields;
     for parent in parents {
-        let slot = fields.entry(&Str::borrowed(parent));
+        let slot = fields.entry(&Key::new(Str::borrowed(parent)));
         if slot.is_null() {
             *slot = Value::Object(Object::new());
         }

@@ -1,0 +1,62 @@
+//! Looking for the bytes of a text that JSON writes with a backslash.
+
+/// How many bytes at the start stand for themselves inside of quotes: up to a quote, a backslash, a control character, or
+/// the end.
+#[inline]
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    // Most texts are short: two words are looked at before the long way begins.
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+        if at == 16 {
+            at += plain_blocks(&bytes[at..]);
+        }
+    }
+    at + bytes[at..].iter().take_while(|byte| is_plain(**byte)).count()
+}
+
+/// How many bytes whole blocks without a special byte have at the start.
+fn plain_blocks(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 32;
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    // Without a branch inside of it the compiler looks at many bytes of a block at once.
+    let plain = |block: &&[u8; BLOCK]| block.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    blocks.iter().take_while(plain).count() * BLOCK
+}
+
+#[inline]
+fn is_plain(byte: u8) -> bool {
+    (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
+}
+
+/// High bits set in the bytes of a word that are a quote, a backslash or a control character; lower bytes come first.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
+    zero_in(word ^ (LOW * u64::from(b'"'))) | zero_in(word ^ (LOW * u64::from(b'\\'))) | control
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_stands() {
+        for length in 0..200 {
+            assert_eq!(plain_length("\u{fc}".repeat(length).as_bytes()), length * 2);
+            for special in [b'"', b'\\', 0, 0x1f] {
+                let mut bytes = vec![0x20; length];
+                bytes.push(special);
+                bytes.extend([b'"'; 40]);
+                assert_eq!(plain_length(&bytes), length, "{special:#x}");
+            }
+        }
+    }
+}
