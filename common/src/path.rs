@@ -165,6 +165,14 @@ impl FieldPath {
         FieldPath { segments, root: if timestamp { Root::Timestamp } else { Root::Document } }
     }
 
+    /// Whether a text is surely the name of a top-level field that takes any value, so that it need not be read as a
+    /// reference: it has no bracket, nothing that stands for one, and no `@`.
+    #[inline]
+    pub fn is_plain_name(text: &str) -> bool {
+        let special = |byte: &u8| matches!(byte, b'[' | b']' | b'@' | b'%' | b'&');
+        !text.as_bytes().iter().fold(false, |found, byte| found | special(byte))
+    }
+
     /// A top-level field of exactly this name, brackets and all.
     pub fn field(name: &str) -> FieldPath {
         FieldPath::of_document(SmallVec::from_iter([Segment::new(name)]))

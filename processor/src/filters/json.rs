@@ -73,7 +73,7 @@ fn merge(mut fields: Object, event: &mut Event, now: Timestamp) -> bool {
     let moment = fields.remove("@timestamp");
     for (name, value) in fields {
         // Most names are no more than that.
-        if !name.contains(['[', ']', '@', '%', '&']) {
+        if FieldPath::is_plain_name(&name) {
             event.fields_mut().insert(name, value);
             continue;
         }

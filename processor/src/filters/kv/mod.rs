@@ -275,12 +275,12 @@ impl Kv {
 
 /// Sets a field that is called by a key; keys are field references.
 fn set(event: &mut Event, key: Str, value: Value) -> Result<(), Failed> {
-    if key.contains(['[', ']', '@']) {
-        let path = FieldPath::parse(&key).map_err(|_| Failed::Malformed)?;
-        return event.set(&path, value).map_err(|_| Failed::Malformed);
+    if FieldPath::is_plain_name(&key) {
+        event.fields_mut().insert(key, value);
+        return Ok(());
     }
-    event.fields_mut().insert(key, value);
-    Ok(())
+    let path = FieldPath::parse(&key).map_err(|_| Failed::Malformed)?;
+    event.set(&path, value).map_err(|_| Failed::Malformed)
 }
 
 fn slice(text: &Str, range: std::ops::Range<usize>) -> Str {
