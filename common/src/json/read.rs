@@ -2,6 +2,7 @@
 
 use num_bigint::BigInt;
 
+use super::canonical::canonical_map;
 use super::scan::plain_length;
 use crate::decimal::Decimal;
 use crate::value::{Object, Str, Value};
@@ -30,10 +31,20 @@ pub struct JsonError {
 
 /// Reads one JSON value; only blanks may follow. A byte order mark before it is skipped.
 ///
-/// Long strings of the result are slices of `text`. Of repeated names the last wins.
+/// Long strings of the result are slices of `text`, and so are maps within a map until somebody asks for their fields. Of
+/// repeated names the last wins.
 pub fn parse(text: &Str, numbers: Numbers) -> Result<Value, JsonError> {
+    read(text, numbers, true)
+}
+
+/// As [`parse`], but everything is read at once.
+pub(crate) fn parse_all(text: &Str) -> Result<Value, JsonError> {
+    read(text, Numbers::Float, false)
+}
+
+fn read(text: &Str, numbers: Numbers, lazy: bool) -> Result<Value, JsonError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { record: text, text, bytes: text.as_bytes(), at: start, numbers };
+    let mut reader = Reader { record: text, text, bytes: text.as_bytes(), at: start, numbers, lazy };
     reader.blanks();
     let value = reader.value(0)?;
     reader.blanks();
@@ -49,7 +60,12 @@ struct Reader<'t> {
     bytes: &'t [u8],
     at: usize,
     numbers: Numbers,
+    /// Whether maps right below the outermost may stay unread.
+    lazy: bool,
 }
+
+/// Maps of fewer bytes are read at once: it takes no longer.
+const SMALL: usize = 40;
 
 impl Reader<'_> {
     fn error(&self, message: &'static str) -> JsonError {
@@ -100,6 +116,15 @@ impl Reader<'_> {
     }
 
     fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
+        if depth == 2
+            && self.lazy
+            && let Some(length) = canonical_map(&self.bytes[self.at..])
+            && length >= SMALL
+        {
+            let start = self.at;
+            self.at += length;
+            return Ok(Value::Object(Object::unread(self.record.slice(start..self.at))));
+        }
         self.enter(depth)?;
         if self.peek() == Some(b'}') {
             self.at += 1;

@@ -41,6 +41,10 @@ pub fn write(value: &Value, out: &mut Vec<u8>) {
 
 /// Appends a map as compact JSON.
 pub fn write_object(object: &Object, out: &mut Vec<u8>) {
+    if let Some(text) = object.unread_text() {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
     out.push(b'{');
     for (at, (name, value)) in object.iter().enumerate() {
         if at > 0 {
