@@ -103,4 +103,3 @@ pub(crate) fn java_line(rng: &mut Rng) -> String {
         words(rng, 4, 16),
     )
 }
-

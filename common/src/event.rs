@@ -174,6 +174,17 @@ impl Event {
         }
     }
 
+    /// The place of a value, to be filled in; null when it is new. Not for `@timestamp` and `@metadata` as a whole, which do
+    /// not take every value.
+    #[inline]
+    pub fn place(&mut self, path: &FieldPath) -> Result<&mut Value, SetError> {
+        match path.is_metadata() {
+            _ if path.is_timestamp() => Err(SetError::NotATimestamp("value of any kind")),
+            false => path.place_in(&mut self.fields),
+            true => path.place_in(self.metadata_mut()),
+        }
+    }
+
     /// Takes the value at a reference out.
     pub fn remove(&mut self, path: &FieldPath) -> Option<Value> {
         match (path.is_metadata(), path.is_whole_root()) {

@@ -235,6 +235,18 @@ impl FieldPath {
         match self.segments.as_slice() {
             [] => {}
             [only] => root.set_key(&only.key, value),
+            _ => *self.place_in(root)? = value,
+        }
+        Ok(())
+    }
+
+    /// The place of the value below `root`, null when it is new; missing maps on the way are made, lists are filled up
+    /// with nulls.
+    #[inline]
+    pub fn place_in<'v>(&self, root: &'v mut Object) -> Result<&'v mut Value, SetError> {
+        match self.segments.as_slice() {
+            [] => Err(SetError::NotAContainer(self.to_string())),
+            [only] => Ok(root.entry(&only.key)),
             [first, middle @ .., last] => {
                 let mut parent = root.entry(&first.key);
                 let mut above = first;
@@ -242,10 +254,9 @@ impl FieldPath {
                     parent = segment.get_or_make(parent, above)?;
                     above = segment;
                 }
-                *last.get_or_make(parent, above)? = value;
+                last.get_or_make(parent, above)
             }
         }
-        Ok(())
     }
 
     /// Takes the value out; later elements of a list move up.

@@ -86,6 +86,16 @@ impl Value {
         }
     }
 
+    /// Becomes a text, which shares `record` where it is a long part of it. It is made in its place, which is cheaper than
+    /// to move it there.
+    #[inline]
+    pub fn set_slice(&mut self, record: &Str, text: &str) {
+        *self = Value::String(Str::new());
+        if let Value::String(place) = self {
+            put_slice(place, record, text);
+        }
+    }
+
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null)
@@ -132,6 +142,16 @@ impl Value {
             Ok(small) => Value::Int(small),
             Err(_) => Value::BigInt(Box::new(number)),
         }
+    }
+}
+
+/// Fills in an empty text: short ones are copied, longer ones share the record that they are a part of.
+#[inline]
+pub(crate) fn put_slice(place: &mut Str, record: &Str, text: &str) {
+    if text.len() <= Str::inline_capacity() {
+        place.push_str(text);
+    } else {
+        *place = record.try_slice_ref(text).unwrap_or_else(|| Str::from(text));
     }
 }
 

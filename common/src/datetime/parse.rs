@@ -219,7 +219,14 @@ fn most_digits(field: Field) -> usize {
 
 /// At least one and at most `most` digits at the start of a text: the number, and how many digits.
 fn digits(text: &str, most: usize) -> Option<(u32, usize)> {
-    let count = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
-    let number = text[..count].bytes().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
+    let (mut number, mut count) = (0, 0);
+    for byte in text.bytes().take(most) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number * 10 + u32::from(digit);
+        count += 1;
+    }
     (count > 0).then_some((number, count))
 }

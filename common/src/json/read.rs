@@ -46,7 +46,8 @@ fn read(text: &Str, numbers: Numbers, lazy: bool) -> Result<Value, JsonError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = Reader { record: text, text, bytes: text.as_bytes(), at: start, numbers, lazy };
     reader.blanks();
-    let value = reader.value(0)?;
+    let mut value = Value::Null;
+    reader.value(0, &mut value)?;
     reader.blanks();
     if reader.at < reader.bytes.len() {
         return Err(reader.error("unexpected text after the value"));
@@ -67,7 +68,15 @@ struct Reader<'t> {
 /// Maps of fewer bytes are read at once: it takes no longer.
 const SMALL: usize = 40;
 
-impl Reader<'_> {
+/// What stands between quotes.
+enum Text<'t> {
+    /// As it stands in the record.
+    Plain(&'t str),
+    /// With escapes resolved.
+    Escaped(Str),
+}
+
+impl<'t> Reader<'t> {
     fn error(&self, message: &'static str) -> JsonError {
         JsonError { message, offset: self.at }
     }
@@ -84,18 +93,21 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
+    /// Reads a value into its place. Values are made where they stay: to move them right after they were written, piece by
+    /// piece, costs the processor more than to make them.
+    fn value(&mut self, depth: usize, place: &mut Value) -> Result<(), JsonError> {
         match self.peek() {
-            Some(b'"') => Ok(Value::String(self.string()?)),
-            Some(b'{') => self.object(depth + 1),
-            Some(b'[') => self.array(depth + 1),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
-            Some(_) => Err(self.error("unexpected character")),
-            None => Err(self.error("unexpected end")),
+            Some(b'"') => return self.text(place),
+            Some(b'{') => return self.object(depth + 1, place),
+            Some(b'[') => return self.array(depth + 1, place),
+            Some(b'-' | b'0'..=b'9') => *place = self.number()?,
+            Some(b't') => *place = self.word("true", Value::Bool(true))?,
+            Some(b'f') => *place = self.word("false", Value::Bool(false))?,
+            Some(b'n') => *place = self.word("null", Value::Null)?,
+            Some(_) => return Err(self.error("unexpected character")),
+            None => return Err(self.error("unexpected end")),
         }
+        Ok(())
     }
 
     fn word(&mut self, word: &'static str, value: Value) -> Result<Value, JsonError> {
@@ -115,7 +127,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn object(&mut self, depth: usize, place: &mut Value) -> Result<(), JsonError> {
         if depth == 2
             && self.lazy
             && let Some(length) = canonical_map(&self.bytes[self.at..])
@@ -123,38 +135,43 @@ impl Reader<'_> {
         {
             let start = self.at;
             self.at += length;
-            return Ok(Value::Object(Object::unread(self.record.slice(start..self.at))));
+            *place = Value::Object(Object::unread(self.record.slice(start..self.at)));
+            return Ok(());
         }
         self.enter(depth)?;
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Value::Object(Object::new()));
+            *place = Value::Object(Object::new());
+            return Ok(());
         }
         // A document has more fields than what is nested in it.
-        let mut object = Object::with_capacity(if depth == 1 { 16 } else { 4 });
+        *place = Value::Object(Object::with_capacity(if depth == 1 { 16 } else { 4 }));
+        let Value::Object(object) = place else { return Ok(()) };
         loop {
-            let name = self.name()?;
-            let value = self.value(depth)?;
-            object.insert(name, value);
+            if self.peek() != Some(b'"') {
+                return Err(self.error("expected a name in double quotes"));
+            }
+            let value = match self.string()? {
+                Text::Plain(name) => object.place(self.record, name),
+                Text::Escaped(name) => object.place(&name, &name),
+            };
+            self.colon()?;
+            self.value(depth, value)?;
             if !self.another(b'}', "expected ',' or '}'")? {
-                return Ok(Value::Object(object));
+                return Ok(());
             }
         }
     }
 
-    /// A name and the colon that follows it.
-    fn name(&mut self) -> Result<Str, JsonError> {
-        if self.peek() != Some(b'"') {
-            return Err(self.error("expected a name in double quotes"));
-        }
-        let name = self.string()?;
+    #[inline]
+    fn colon(&mut self) -> Result<(), JsonError> {
         self.blanks();
         if self.peek() != Some(b':') {
             return Err(self.error("expected ':'"));
         }
         self.at += 1;
         self.blanks();
-        Ok(name)
+        Ok(())
     }
 
     /// Whether a comma follows, and not the end of the list or map.
@@ -175,43 +192,49 @@ impl Reader<'_> {
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn array(&mut self, depth: usize, place: &mut Value) -> Result<(), JsonError> {
         self.enter(depth)?;
         let mut values = Vec::new();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Value::Array(values));
+            *place = Value::Array(values);
+            return Ok(());
         }
         loop {
-            values.push(self.value(depth)?);
+            values.push(Value::Null);
+            if let Some(value) = values.last_mut() {
+                self.value(depth, value)?;
+            }
             if !self.another(b']', "expected ',' or ']'")? {
-                return Ok(Value::Array(values));
+                *place = Value::Array(values);
+                return Ok(());
             }
         }
     }
 
     #[inline]
-    fn string(&mut self) -> Result<Str, JsonError> {
+    fn text(&mut self, place: &mut Value) -> Result<(), JsonError> {
+        match self.string()? {
+            Text::Plain(text) => place.set_slice(self.record, text),
+            Text::Escaped(text) => *place = Value::String(text),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self) -> Result<Text<'t>, JsonError> {
         self.at += 1;
         let start = self.at;
         self.skip_plain();
         match self.peek() {
             Some(b'"') => {
-                let end = self.at;
                 self.at += 1;
-                Ok(self.slice(start, end))
+                Ok(Text::Plain(&self.text[start..self.at - 1]))
             }
-            Some(b'\\') => self.escaped_string(start),
+            Some(b'\\') => self.escaped_string(start).map(Text::Escaped),
             Some(_) => Err(self.error("unescaped control character in a string")),
             None => Err(self.error("unexpected end in a string")),
         }
-    }
-
-    /// Short text is copied inline, which is cheaper than counting references.
-    #[inline]
-    fn slice(&self, start: usize, end: usize) -> Str {
-        const INLINE: usize = Str::inline_capacity();
-        if end - start <= INLINE { Str::from(&self.text[start..end]) } else { self.record.slice(start..end) }
     }
 
     /// Stops at a quote, a backslash, a control character, or the end.

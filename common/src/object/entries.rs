@@ -4,7 +4,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-use crate::value::{Str, Value};
+use crate::value::{Str, Value, put_slice};
 
 /// Up to this many entries a scan over inline keys beats hashing; measured on log documents of 10 to 30 fields.
 const SCAN_LIMIT: usize = 32;
@@ -71,6 +71,19 @@ impl Entries {
         if self.list.len() > SCAN_LIMIT {
             self.index_last();
         }
+    }
+
+    /// Adds a name that is not there, most often a part of `record`; the place of its value, which is null.
+    #[inline]
+    pub(super) fn push_place(&mut self, record: &Str, name: &str, mark: u64) -> &mut Value {
+        let at = self.list.len();
+        self.seen |= mark;
+        self.list.push((Str::new(), Value::Null));
+        put_slice(&mut self.list[at].0, record, name);
+        if at >= SCAN_LIMIT {
+            self.index_last();
+        }
+        &mut self.list[at].1
     }
 
     #[cold]

@@ -196,6 +196,17 @@ impl Object {
         &mut entries.list[at].1
     }
 
+    /// The place of a name's value, null when the name is new; the name shares `record` where it is a part of it.
+    #[inline]
+    pub fn place(&mut self, record: &Str, name: &str) -> &mut Value {
+        let mark = mark(name.as_bytes());
+        let entries = self.entries_mut();
+        match entries.position(name, mark) {
+            Some(at) => &mut entries.list[at].1,
+            None => entries.push_place(record, name, mark),
+        }
+    }
+
     /// Takes a name out, and hands back its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let entries = self.entries_mut();

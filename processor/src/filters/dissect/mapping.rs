@@ -3,7 +3,7 @@
 use memchr::memchr;
 use memchr::memmem::Finder;
 use smallvec::SmallVec;
-use tailrace_common::{Event, FieldPath, Str, Value};
+use tailrace_common::{Event, FieldPath, Str};
 
 /// A pattern such as `%{a} %{+a/2} %{?key}=%{&key} %{last->}`.
 #[derive(Debug)]
@@ -90,16 +90,17 @@ impl Mapping {
     /// Sets the fields when the whole pattern is found.
     pub(super) fn dissect(&self, text: &Str, event: &mut Event) -> Result<(), Missed> {
         let spans = self.spans(text).ok_or(Missed)?;
-        let slice = |part: usize| text.slice(spans[part].0..spans[part].1);
+        // Delimiters are whole characters, so that what lies between them is text.
+        let slice = |part: usize| text.get(spans[part].0..spans[part].1).unwrap_or_default();
         let mut appended: SmallVec<[(&FieldPath, String); 2]> = SmallVec::new();
         for store in &self.stores {
             let value = slice(store.part);
             match &store.kind {
-                Kind::Plain(path) => set(event, path, value),
+                Kind::Plain(path) => set(event, path, text, value),
                 Kind::Append(path, delimiter) => match appended.iter_mut().find(|(held, _)| *held == path) {
                     Some((_, held)) => {
                         held.push_str(delimiter);
-                        held.push_str(&value);
+                        held.push_str(value);
                     }
                     None => {
                         // A plain field of the same pattern begins the text.
@@ -112,15 +113,16 @@ impl Mapping {
                 Kind::Indirect(name) => {
                     let name = slice(*name);
                     if !name.is_empty()
-                        && let Ok(path) = FieldPath::parse(&name)
+                        && let Ok(path) = FieldPath::parse(name)
                     {
-                        set(event, &path, value);
+                        set(event, &path, text, value);
                     }
                 }
             }
         }
         for (path, value) in appended {
-            set(event, path, value.into());
+            let value = Str::from(value);
+            set(event, path, &value, &value);
         }
         Ok(())
     }
@@ -156,9 +158,12 @@ impl Mapping {
     }
 }
 
-fn set(event: &mut Event, path: &FieldPath, value: Str) {
+/// Sets a field to a part of a text.
+fn set(event: &mut Event, path: &FieldPath, text: &Str, part: &str) {
     // A field below one that is no map stays unset, as in Logstash.
-    let _unset = event.set(path, Value::String(value));
+    if let Ok(place) = event.place(path) {
+        place.set_slice(text, part);
+    }
 }
 
 impl Written<'_> {

@@ -1,6 +1,7 @@
 //! What is done to keys and values before they are taken: `trim_*`, `remove_char_*`, `transform_*`.
 
-use tailrace_common::Str;
+use std::borrow::Cow;
+
 use tailrace_grok::{Budget, Options as RegexOptions, Regex, Scratch};
 
 use super::class::Class;
@@ -41,28 +42,27 @@ impl Cleaning {
     }
 
     /// The text as it is taken.
-    pub(super) fn of(&self, mut text: Str, scratch: &mut Scratch) -> Result<Str, TimedOut> {
+    #[inline]
+    pub(super) fn of<'t>(&self, text: &'t str, scratch: &mut Scratch) -> Result<Cow<'t, str>, TimedOut> {
+        let mut text = Cow::Borrowed(text);
         if let Some(trim) = &self.trim {
-            text = match &trim.class {
+            text = match (&trim.class, text) {
                 // Of a text of several lines each is trimmed.
-                Some(class) if memchr::memchr(b'\n', text.as_bytes()).is_none() => {
-                    text.slice_ref(text.as_str().trim_matches(|character| class.contains_char(character)))
+                (Some(class), Cow::Borrowed(whole)) if memchr::memchr(b'\n', whole.as_bytes()).is_none() => {
+                    Cow::Borrowed(whole.trim_matches(|character| class.contains_char(character)))
                 }
-                _ => without(&trim.regex, text, scratch)?,
+                (_, text) => without(&trim.regex, text, scratch)?,
             };
         }
         if let Some(remove) = &self.remove {
             text = match &remove.class {
                 Some(class) if class.find(text.as_bytes(), 0) == text.len() => text,
-                Some(class) => {
-                    let kept: String = text.chars().filter(|character| !class.contains_char(*character)).collect();
-                    kept.into()
-                }
+                Some(class) => text.chars().filter(|character| !class.contains_char(*character)).collect(),
                 None => without(&remove.regex, text, scratch)?,
             };
         }
         Ok(match self.case {
-            Some(case) => case.of(&text).into(),
+            Some(case) => Cow::Owned(case.of(&text)),
             None => text,
         })
     }
@@ -84,7 +84,7 @@ fn characters(
 }
 
 /// The text without what an expression finds.
-fn without(regex: &Regex, text: Str, scratch: &mut Scratch) -> Result<Str, TimedOut> {
+fn without<'t>(regex: &Regex, text: Cow<'t, str>, scratch: &mut Scratch) -> Result<Cow<'t, str>, TimedOut> {
     let mut kept = String::new();
     let mut copied = 0;
     let mut found = regex.find_iter(text.as_bytes(), scratch, BUDGET);
@@ -97,7 +97,7 @@ fn without(regex: &Regex, text: Str, scratch: &mut Scratch) -> Result<Str, Timed
         return Ok(text);
     }
     kept.push_str(text.get(copied..).unwrap_or_default());
-    Ok(kept.into())
+    Ok(Cow::Owned(kept))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Filter `kv`: keys and values in a text.
 
+use std::borrow::Cow;
+
 use hashbrown::HashSet;
 use tailrace_common::{Event, FieldPath, Object, Str, Value};
 use tailrace_grok::Scratch;
@@ -197,24 +199,25 @@ impl Kv {
         let mut nested = Vec::new();
         let mut cleaning = Scratch::default();
         self.scanner.scan::<Failed>(text, scratch, |pair| {
+            let part = |range| text.get(range).unwrap_or_default();
             let value = match pair.value {
-                Some(range) => slice(text, range),
-                None if self.flags.empty => Str::new(),
+                Some(range) => part(range),
+                None if self.flags.empty => "",
                 None => return Ok(()),
             };
-            let key = self.key.of(slice(text, pair.key), &mut cleaning)?;
-            if !filled.include.is_empty() && !filled.include.contains(&key) || filled.exclude.contains(&key) {
+            let mut key = self.key.of(part(pair.key), &mut cleaning)?;
+            let is_key = |name: &Str| name.as_str() == key;
+            if !filled.include.is_empty() && !filled.include.iter().any(is_key) || filled.exclude.iter().any(is_key) {
                 return Ok(());
             }
-            let key = match &filled.prefix {
-                Some(prefix) => Str::from(format!("{prefix}{key}")),
-                None => key,
-            };
+            if let Some(prefix) = &filled.prefix {
+                key = Cow::Owned(format!("{prefix}{key}"));
+            }
             let value = self.value.of(value, &mut cleaning)?;
             if self.flags.recursive {
-                nested.push((key, value));
+                nested.push((Str::from(&*key), Str::from(&*value)));
             } else {
-                self.add(key, value, None, found)?;
+                self.add(text, &key, &value, None, found)?;
             }
             Ok(())
         })?;
@@ -222,41 +225,50 @@ impl Kv {
             let mut inner = Found::default();
             self.search(&value, filled, &mut inner, scratch, depth + 1)?;
             let inner = (!inner.pairs.is_empty()).then_some(inner.pairs);
-            self.add(key, value, inner, found)?;
+            self.add(&value, &key, &value, inner, found)?;
         }
         Ok(())
     }
 
-    /// Takes a value, or the pairs found in it; a key that is there already collects its values in a list.
-    fn add(&self, key: Str, text: Str, inner: Option<Object>, found: &mut Found) -> Result<(), Failed> {
+    /// Takes a value of a text, or the pairs found in it; a key that is there already collects its values in a list.
+    fn add(&self, text: &Str, key: &str, value: &str, inner: Option<Object>, found: &mut Found) -> Result<(), Failed> {
         if !self.flags.duplicates {
-            let stands = match found.pairs.get(&key) {
+            let pair = || (Str::from(key), Str::from(value));
+            let stands = match found.pairs.get(key) {
                 None => false,
                 // Ruby looks for the one in the other.
-                Some(Value::String(held)) => held.contains(text.as_str()),
-                Some(Value::Object(held)) => held.contains(&text),
-                Some(_) => found.seen.contains(&(key.clone(), text.clone())),
+                Some(Value::String(held)) => held.contains(value),
+                Some(Value::Object(held)) => held.contains(value),
+                Some(_) => found.seen.contains(&pair()),
             };
             if stands {
                 return Ok(());
             }
             if inner.is_none() {
-                found.seen.insert((key.clone(), text.clone()));
+                found.seen.insert(pair());
             }
         }
-        let value = inner.map_or_else(|| Value::String(text), Value::Object);
         if found.pairs.is_empty() {
             // One allocation for what texts usually hold.
             found.pairs = Object::with_capacity(USUAL_KEYS);
         }
-        let full = found.pairs.len() == KEYS_LIMIT;
-        match found.pairs.get_mut(&key) {
-            None if full => return Err(Failed::Malformed),
-            None => drop(found.pairs.insert(key, value)),
-            Some(Value::Array(values)) => values.push(value),
-            Some(held) => *held = Value::Array(vec![std::mem::take(held), value]),
+        let add_to = |place: &mut Value| match inner {
+            None => place.set_slice(text, value),
+            Some(pairs) => *place = Value::Object(pairs),
+        };
+        match found.pairs.place(text, key) {
+            new @ Value::Null => add_to(new),
+            Value::Array(values) => {
+                values.push(Value::Null);
+                values.last_mut().map(add_to);
+            }
+            held => {
+                let mut second = Value::Null;
+                add_to(&mut second);
+                *held = Value::Array(vec![std::mem::take(held), second]);
+            }
         }
-        Ok(())
+        if found.pairs.len() > KEYS_LIMIT { Err(Failed::Malformed) } else { Ok(()) }
     }
 
     fn store(&self, pairs: Object, event: &mut Event) -> Result<(), Failed> {
@@ -281,10 +293,6 @@ fn set(event: &mut Event, key: Str, value: Value) -> Result<(), Failed> {
     }
     let path = FieldPath::parse(&key).map_err(|_| Failed::Malformed)?;
     event.set(&path, value).map_err(|_| Failed::Malformed)
-}
-
-fn slice(text: &Str, range: std::ops::Range<usize>) -> Str {
-    text.try_slice(range).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -42,18 +42,26 @@ pub(super) fn read(options: &mut Options<'_>, operations: &mut Vec<Operation>) {
 }
 
 pub(super) fn apply(event: &mut Event, path: &FieldPath, conversion: Conversion) -> Result<(), Failed> {
-    let converted = match event.get(path) {
-        None | Some(Value::Null | Value::Object(_)) => return Ok(()),
+    match event.get_mut(path) {
+        None | Some(Value::Null | Value::Object(_)) => Ok(()),
         Some(Value::Array(values)) => {
-            let values = values.iter().map(|value| match value {
+            let converted = values.iter().map(|value| match value {
                 Value::Null => Ok(Value::Null),
                 value => conversion.of(value),
             });
-            Value::Array(values.collect::<Result<_, _>>()?)
+            *values = converted.collect::<Result<_, _>>()?;
+            Ok(())
         }
-        Some(value) => conversion.of(value)?,
-    };
-    event.set(path, converted).map_err(|_| Failed)
+        // It may be `@timestamp`, which takes nothing else.
+        Some(moment @ Value::Timestamp(_)) => {
+            let converted = conversion.of(moment)?;
+            event.set(path, converted).map_err(|_| Failed)
+        }
+        Some(place) => {
+            *place = conversion.of(place)?;
+            Ok(())
+        }
+    }
 }
 
 impl Conversion {

@@ -143,8 +143,10 @@ impl Operation {
             Operation::Rename(from, to) => rename(event, from, to),
             Operation::Convert(field, conversion) => convert::apply(event, field.path()?, *conversion),
             Operation::Gsub(field, substitution) => substitution.apply(event, field.path()?, scratch),
-            Operation::Case(field, case) => in_texts(event, field.path()?, |text| case.of_shared(text)),
-            Operation::Strip(field) => in_texts(event, field.path()?, |text| text.slice_ref(strings::stripped(text))),
+            Operation::Case(field, case) => in_texts(event, field.path()?, |text| case.apply(text)),
+            Operation::Strip(field) => {
+                in_texts(event, field.path()?, |text| *text = text.slice_ref(strings::stripped(text)))
+            }
             Operation::Split(field, separator) => {
                 if let Some(value @ Value::String(_)) = event.get_mut(field.path()?) {
                     let parts = strings::split(value.as_str().unwrap_or_default(), separator);
@@ -202,10 +204,10 @@ fn rename(event: &mut Event, from: &Template, to: &Template) -> Result<(), Faile
 }
 
 /// Changes a text, or the texts of a list; everything else stays.
-fn in_texts(event: &mut Event, path: &FieldPath, change: impl Fn(&Str) -> Str) -> Result<(), Failed> {
+fn in_texts(event: &mut Event, path: &FieldPath, change: impl Fn(&mut Str)) -> Result<(), Failed> {
     let change = |value: &mut Value| {
         if let Value::String(text) = value {
-            *text = change(text);
+            change(text);
         }
     };
     match event.get_mut(path) {

@@ -12,12 +12,12 @@ pub(in crate::filters) enum Case {
 }
 
 impl Case {
-    /// As [`Case::of`], without going through the letters where they are ASCII.
-    pub(super) fn of_shared(self, text: &Str) -> Str {
+    /// Changes a text as [`Case::of`] does, in its place where all letters are ASCII.
+    pub(super) fn apply(self, text: &mut Str) {
         match self {
-            Case::Upper if text.is_ascii() => text.to_ascii_uppercase(),
-            Case::Lower if text.is_ascii() => text.to_ascii_lowercase(),
-            _ => Str::from(self.of(text)),
+            Case::Upper if text.is_ascii() => text.make_ascii_uppercase(),
+            Case::Lower if text.is_ascii() => text.make_ascii_lowercase(),
+            _ => *text = Str::from(self.of(text)),
         }
     }
 
