@@ -11,12 +11,14 @@ mod configurations;
 mod cpu;
 mod documents;
 mod rows;
+mod services;
 
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use criterion::measurement::Measurement;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Clock, Event, Str, Timestamp, Value};
@@ -28,7 +30,7 @@ use tailrace_processor::plan::run::{FilterPlan, Worker};
 use tailrace_processor::plugin::{BuildContext, Shared};
 
 use cpu::CpuTime;
-use rows::{ROWS, Row};
+use rows::ROWS;
 
 /// Events of a batch.
 const BATCH: usize = 125;
@@ -40,11 +42,7 @@ fn read_event(text: &str, now: Timestamp) -> Event {
     }
 }
 
-fn compile(row: &Row) -> FilterPlan {
-    compile_text(row.name, row.config)
-}
-
-fn compile_text(name: &str, text: &str) -> FilterPlan {
+fn compile(name: &str, text: &str) -> FilterPlan {
     let source = Source { name: name.into(), text: text.into() };
     let (config, mut findings) = parse(&source.into(), ParseOptions::default());
     let expand = |text: &str| Ok(text.to_string());
@@ -75,11 +73,30 @@ fn filters(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("filter");
     group.throughput(cpu::events(BATCH));
     for row in ROWS {
-        let plan = compile(row);
+        let plan = compile(row.name, row.config);
         // Events as a decoder makes them; a copy would have no room for further fields.
         let batch = || (0..BATCH).map(|_| read_event(row.event, now)).collect::<Vec<_>>();
         let mut worker = Worker::default();
         println!("{}: {:.2} allocations per event", row.name, allocations(&plan, batch, &mut worker, now));
+        group.bench_function(row.name, |b| {
+            b.iter_batched(batch, |events| plan.run(black_box(events), &mut worker, now), BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+/// Filters that look things up elsewhere.
+fn lookups(criterion: &mut Criterion) {
+    let now = Clock::System.now();
+    let (rows, _database) = services::lookups();
+    let mut group = criterion.benchmark_group("lookup");
+    group.throughput(cpu::events(BATCH));
+    for row in &rows {
+        let plan = compile(row.name, &row.config);
+        let mut worker = Worker::default();
+        let batch = || (0..BATCH).map(|_| read_event(row.event, now)).collect::<Vec<_>>();
+        let looked_up = plan.run(batch(), &mut worker, now).events;
+        assert!(looked_up.iter().all(|event| event.fields().get("tags").is_none()), "{looked_up:?}");
         group.bench_function(row.name, |b| {
             b.iter_batched(batch, |events| plan.run(black_box(events), &mut worker, now), BatchSize::PerIteration);
         });
@@ -122,20 +139,24 @@ fn configurations(criterion: &mut Criterion<CpuTime>) {
         group
             .bench_function(format!("parse {name}"), |b| b.iter(|| parse(black_box(&source), ParseOptions::default())));
         if lines < 10_000 {
-            group.bench_function(format!("parse and compile {name}"), |b| b.iter(|| compile_text(&name, &text)));
+            group.bench_function(format!("parse and compile {name}"), |b| b.iter(|| compile(&name, &text)));
         }
     }
     group.finish();
 }
 
-fn settings() -> Criterion<CpuTime> {
-    Criterion::default()
-        .with_measurement(CpuTime)
+fn settings<M: Measurement>(criterion: Criterion<M>) -> Criterion<M> {
+    criterion
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(20)
         .configure_from_args()
 }
 
-criterion_group! { name = benches; config = settings(); targets = filters, pass_through, configurations }
-criterion_main!(benches);
+fn cpu_time() -> Criterion<CpuTime> {
+    settings(Criterion::default().with_measurement(CpuTime))
+}
+
+criterion_group! { name = benches; config = cpu_time(); targets = filters, pass_through, configurations }
+criterion_group! { name = wall_time; config = settings(Criterion::default()); targets = lookups }
+criterion_main!(benches, wall_time);

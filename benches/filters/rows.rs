@@ -81,6 +81,11 @@ pub(crate) const ROWS: &[Row] = &[
         event: r#"{"level":"info","message":"started"}"#,
     },
     Row {
+        name: "elapsed",
+        config: r#"filter { elapsed { start_tag => "started" end_tag => "ended" unique_id_field => "task" } }"#,
+        event: r#"{"task":"4bf92f3577b34da6","tags":["started"]}"#,
+    },
+    Row {
         name: "extractnumbers",
         config: r#"filter { extractnumbers { } }"#,
         event: r#"{"message":"took 412 of 1000 ms for 3.5 items"}"#,
