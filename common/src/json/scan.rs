@@ -16,7 +16,20 @@ pub(super) fn plain_length(bytes: &[u8]) -> usize {
             at += plain_blocks(&bytes[at..]);
         }
     }
-    at + bytes[at..].iter().take_while(|byte| is_plain(**byte)).count()
+    match last_bytes(bytes) {
+        Some(word) if special_bytes(word) == 0 => bytes.len(),
+        _ => at + bytes[at..].iter().take_while(|byte| is_plain(**byte)).count(),
+    }
+}
+
+/// The last bytes as a word: eight, or, where there are not as many, all of them, some twice. Nothing of fewer than four.
+#[inline]
+fn last_bytes(bytes: &[u8]) -> Option<u64> {
+    if let Some(word) = bytes.last_chunk() {
+        return Some(u64::from_le_bytes(*word));
+    }
+    let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
+    Some(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
 }
 
 /// How many bytes whole blocks without a special byte have at the start.

@@ -41,7 +41,7 @@ pub fn write(value: &Value, out: &mut Vec<u8>) {
 
 /// Appends a map as compact JSON.
 pub fn write_object(object: &Object, out: &mut Vec<u8>) {
-    if let Some(text) = object.unread_text() {
+    if let Some(text) = object.written() {
         out.extend_from_slice(text.as_bytes());
         return;
     }

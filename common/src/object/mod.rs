@@ -2,7 +2,7 @@
 
 mod entries;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::json;
 use crate::value::{Str, Value};
@@ -19,28 +19,26 @@ pub struct Object(Held);
 #[derive(Clone)]
 enum Held {
     Entries(Entries),
-    Unread(Box<Unread>),
+    Written(Arc<Written>),
 }
 
 /// Every event moves its maps about.
 const _: () = assert!(size_of::<Object>() <= 40);
 
-/// A map as JSON, exactly as it would be written. Most of what a document holds goes through a pipeline untouched.
-struct Unread {
+/// A map with its JSON, exactly as it would be written. Most of what a document holds goes through a pipeline untouched.
+struct Written {
     text: Str,
     /// What the text says, once it was asked for.
     entries: OnceLock<Entries>,
 }
 
-impl Unread {
+impl Written {
     fn entries(&self) -> &Entries {
         self.entries.get_or_init(|| read(&self.text))
     }
-}
 
-impl Clone for Unread {
-    fn clone(&self) -> Unread {
-        Unread { text: self.text.clone(), entries: OnceLock::new() }
+    fn take_entries(self) -> Entries {
+        self.entries.into_inner().unwrap_or_else(|| read(&self.text))
     }
 }
 
@@ -84,14 +82,25 @@ impl Object {
 
     /// A map that is read when it is asked for. The text must be what [`json::write_object`] makes of it.
     pub(crate) fn unread(text: Str) -> Object {
-        Object(Held::Unread(Box::new(Unread { text, entries: OnceLock::new() })))
+        Object(Held::Written(Arc::new(Written { text, entries: OnceLock::new() })))
+    }
+
+    /// The same map, which is cheap to copy and to write until it is changed: for what many events get.
+    pub fn frozen(self) -> Object {
+        let mut text = Vec::new();
+        json::write_object(&self, &mut text);
+        let text = String::from_utf8(text).map(Str::from).unwrap_or_default();
+        match self.0 {
+            Held::Entries(entries) => Object(Held::Written(Arc::new(Written { text, entries: entries.into() }))),
+            written => Object(written),
+        }
     }
 
     /// The map as JSON, where it is at hand because nobody changed it.
-    pub(crate) fn unread_text(&self) -> Option<&str> {
+    pub(crate) fn written(&self) -> Option<&str> {
         match &self.0 {
             Held::Entries(_) => None,
-            Held::Unread(unread) => Some(&unread.text),
+            Held::Written(written) => Some(&written.text),
         }
     }
 
@@ -99,19 +108,27 @@ impl Object {
     fn entries(&self) -> &Entries {
         match &self.0 {
             Held::Entries(entries) => entries,
-            Held::Unread(unread) => unread.entries(),
+            Held::Written(written) => written.entries(),
         }
     }
 
     #[inline]
     fn entries_mut(&mut self) -> &mut Entries {
-        if let Held::Unread(unread) = &mut self.0 {
-            let entries = unread.entries.take().unwrap_or_else(|| read(&unread.text));
-            self.0 = Held::Entries(entries);
+        if let Held::Written(_) = self.0 {
+            self.thaw();
         }
         match &mut self.0 {
             Held::Entries(entries) => entries,
-            Held::Unread(_) => unreachable!("read just above"),
+            Held::Written(_) => unreachable!("read just above"),
+        }
+    }
+
+    #[cold]
+    fn thaw(&mut self) {
+        if let Held::Written(written) = std::mem::take(self).0 {
+            let entries =
+                Arc::try_unwrap(written).map_or_else(|shared| shared.entries().clone(), Written::take_entries);
+            self.0 = Held::Entries(entries);
         }
     }
 
@@ -330,6 +347,23 @@ mod tests {
                 prop_assert_eq!(object.get(&name), Some(&Value::Int(number)));
             }
         }
+    }
+
+    #[test]
+    fn frozen_maps_read_and_change_as_others_do() {
+        let plain: Object =
+            [("a", Value::from(1)), ("t", Value::Timestamp(crate::Timestamp::EPOCH))].into_iter().collect();
+        let frozen = plain.clone().frozen();
+        assert_eq!(frozen, plain);
+        let mut changed = frozen.clone();
+        changed.insert("a", 2);
+        assert_eq!((changed.get("a"), frozen.get("a")), (Some(&Value::Int(2)), Some(&Value::Int(1))));
+        assert_eq!((frozen.written(), changed.written()), (Some(r#"{"a":1,"t":"1970-01-01T00:00:00.000Z"}"#), None));
+        let unread = Object::unread(Str::from(r#"{"b":{"c":[1,"x"]}}"#));
+        let mut copy = unread.clone();
+        assert!(copy.get_mut("b").is_some_and(|inner| inner.as_object().is_some()));
+        assert_eq!(copy.remove("b"), unread.get("b").cloned());
+        assert!(copy.is_empty() && unread.len() == 1);
     }
 
     #[test]

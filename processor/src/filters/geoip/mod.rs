@@ -6,7 +6,6 @@ mod field;
 mod mmdb;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tailrace_common::nearest::nearest;
 use tailrace_common::{Event, FieldPath, Object, Timestamp, Value};
@@ -119,7 +118,7 @@ struct Settings {
 /// A database and what was found in it lately.
 struct Held {
     database: Database,
-    cache: Cache<Option<Arc<Object>>>,
+    cache: Cache<Option<Object>>,
 }
 
 impl Settings {
@@ -178,11 +177,11 @@ impl Filter for GeoIp {
 
 impl Held {
     /// What is known of an address; nothing for what is no address. Names of hosts are not looked up.
-    fn locate(&self, text: &str, now: Timestamp) -> Option<Arc<Object>> {
+    fn locate(&self, text: &str, now: Timestamp) -> Option<Object> {
         if let Some(known) = self.cache.get(text, now) {
             return known;
         }
-        let located = text.parse().ok().and_then(|address| self.database.look_up(address)).map(Arc::new);
+        let located = text.parse().ok().and_then(|address| self.database.look_up(address)).map(Object::frozen);
         self.cache.insert(text, located.clone());
         located
     }

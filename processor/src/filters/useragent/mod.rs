@@ -80,7 +80,7 @@ struct UserAgent {
     misses: AtomicU64,
 }
 
-/// What is set in an event.
+/// What is set in an event; the same for all with one text, so it is frozen.
 struct Fields {
     /// Under the target.
     document: Object,
@@ -168,7 +168,7 @@ impl UserAgent {
         put("os_minor", minor.as_ref());
         put("os_patch", patch.as_ref());
         put("device", Some(&agent.device));
-        Fields { document, metadata: Object::new() }
+        Fields { document: document.frozen(), metadata: Object::new() }
     }
 
     fn ecs_fields(&self, agent: &Agent) -> Fields {
@@ -196,9 +196,9 @@ impl UserAgent {
         let mut metadata = Object::new();
         if !details.is_empty() {
             let filter: Object = [("user_agent", details)].into_iter().collect();
-            metadata.insert("filter", filter);
+            metadata.insert("filter", filter.frozen());
         }
-        Fields { document, metadata }
+        Fields { document: document.frozen(), metadata }
     }
 }
 
