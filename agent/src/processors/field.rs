@@ -1,5 +1,6 @@
 //! Fields as Filebeat names them: `a.b` is the key `a.b`, else the key `b` of the map `a`.
 
+use tailrace_common::object::Key;
 use tailrace_common::{Event, FieldPath, Object, Str, Value};
 
 use super::Failure;
@@ -124,7 +125,7 @@ impl Field {
                 object.insert(level.rest.clone(), value);
                 return Ok(());
             }
-            let slot = object.entry(&level.head);
+            let slot = object.entry(&Key::new(level.head.clone()));
             if slot.is_null() {
                 *slot = Value::Object(Object::new());
             }
