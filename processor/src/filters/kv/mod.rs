@@ -259,13 +259,14 @@ impl Kv {
         match found.pairs.place(text, key) {
             new @ Value::Null => add_to(new),
             Value::Array(values) => {
-                values.push(Value::Null);
-                values.last_mut().map(add_to);
+                let mut another = Value::Null;
+                add_to(&mut another);
+                values.push(another);
             }
             held => {
-                let mut second = Value::Null;
-                add_to(&mut second);
-                *held = Value::Array(vec![std::mem::take(held), second]);
+                let mut another = Value::Null;
+                add_to(&mut another);
+                *held = Value::Array(vec![std::mem::take(held), another]);
             }
         }
         if found.pairs.len() > KEYS_LIMIT { Err(Failed::Malformed) } else { Ok(()) }
