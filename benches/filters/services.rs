@@ -37,13 +37,13 @@ pub(crate) fn lookups() -> (Vec<Lookup>, NamedTempFile) {
         lookup(
             "dns, known",
             format!(
-                "dns {{ nameserver => \"{names}\" resolve => [h] action => replace hit_cache_size => 1000 hit_cache_ttl => 3600 }}"
+                "dns {{ nameserver => \"{names}\" resolve => \"h\" action => replace hit_cache_size => 1000 hit_cache_ttl => 3600 }}"
             ),
             r#"{"h":"host.example"}"#,
         ),
         lookup(
             "dns, asked",
-            format!("dns {{ nameserver => \"{names}\" resolve => [h] action => replace }}"),
+            format!("dns {{ nameserver => \"{names}\" resolve => \"h\" action => replace }}"),
             r#"{"h":"host.example"}"#,
         ),
         lookup(

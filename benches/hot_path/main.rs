@@ -91,7 +91,7 @@ fn filters(criterion: &mut Criterion) {
         ("date", "date { match => [message, 'dd/MMM/yyyy:HH:mm:ss Z'] }", &dates),
         (
             "mutate rename, lowercase, convert",
-            "mutate { rename => { message => text } lowercase => [text] add_field => { n => '12' } convert => { n => integer } }",
+            "mutate { rename => { message => text } lowercase => [text] add_field => { took => '12' } convert => { took => integer } }",
             &java,
         ),
     ];
