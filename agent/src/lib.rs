@@ -1,5 +1,6 @@
 //! Tailrace's agent: finds and follows log files, decodes their lines, and sends Filebeat's documents onwards.
 
+mod autodiscover;
 pub mod cli;
 pub mod config;
 pub mod decode;
@@ -7,8 +8,10 @@ pub mod discover;
 pub mod document;
 pub mod engine;
 pub mod enrich;
+mod http;
 pub mod keystore;
 pub mod listen;
+mod metadata;
 pub mod monitor;
 pub mod output;
 pub mod pipeline;

@@ -1,9 +1,10 @@
 //! The whole agent: reader, sender, registry.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::autodiscover::Discovery;
 use crate::config::{Config, Lasting};
 use crate::document::{Decor, DocumentSettings, Documents, Identity};
 use crate::engine::{Drained, Engine, EngineError, EngineHandle, EngineOptions};
@@ -12,6 +13,7 @@ use crate::monitor::http::Server;
 use crate::monitor::{self, Sources};
 use crate::output::{LogstashSettings, OutputError, OutputSettings, OutputStats, Sender};
 use crate::pipeline::{Outlet, channel};
+use crate::processors::Chain;
 use crate::tail::settings::{InputKind, InputSettings, MultilineKind, MultilineSettings, Parser};
 
 /// Why the agent did not start.
@@ -37,6 +39,9 @@ pub enum StartError {
     /// With `--once` there must be something that ends.
     #[error("--once has nothing to wait for: every input listens, and none of these ends")]
     NeverDone,
+    /// Autodiscover did not start.
+    #[error("cannot start autodiscover: {0}")]
+    Autodiscover(#[source] std::io::Error),
     /// `http` cannot listen.
     #[error("cannot listen for http: {0}")]
     Http(#[source] std::io::Error),
@@ -50,11 +55,24 @@ pub struct Running {
     outlet: Outlet,
     /// What the application's output is read by, with `exec`.
     exec: [Arc<InputSettings>; 2],
+    inputs: Mutex<Inputs>,
+    discovery: Mutex<Option<Arc<Discovery>>>,
     drain: Duration,
     servers: Vec<Server>,
     sources: Arc<Sources>,
     /// What it was started with and keeps.
     lasting: Lasting,
+}
+
+/// The inputs that run.
+#[derive(Debug, Default)]
+struct Inputs {
+    /// Those of the configuration.
+    written: Vec<Decor>,
+    /// Those that autodiscover has found.
+    found: Vec<Decor>,
+    /// `processors` of all inputs.
+    processors: Chain,
 }
 
 /// Where the agent stands.
@@ -92,6 +110,7 @@ impl Running {
             events: config.output.sees_events(),
         };
         let exec = [exec_input(false), exec_input(true)];
+        start_processors(config);
         let documents = Documents::new(settings, decors(config, &exec));
         let (outlet, batches) = channel();
         let holds = outlet.holds().clone();
@@ -124,6 +143,7 @@ impl Running {
         let sources = Arc::new(sources);
         let servers = monitor::listen(&config.http, &sources).map_err(StartError::Http)?;
         let lasting = config.lasting();
+        let discovery = discover(config)?;
         Ok(Running {
             lasting,
             engine,
@@ -131,6 +151,12 @@ impl Running {
             sender,
             outlet,
             exec,
+            inputs: Mutex::new(Inputs {
+                written: config.inputs.clone(),
+                found: Vec::new(),
+                processors: config.processors.clone(),
+            }),
+            discovery: Mutex::new(discovery),
             drain: config.shutdown_timeout,
             servers,
             sources,
@@ -143,10 +169,49 @@ impl Running {
         for (name, _) in config.lasting().into_iter().filter(|one| !self.lasting.contains(one)) {
             tracing::warn!("{name} of the configuration changed: that takes effect at the next start");
         }
+        start_processors(config);
         self.sender.reload(decors(config, &self.exec), config.processors.clone());
-        self.engine.reload(config.inputs.iter().map(|decor| decor.input.clone()).collect());
-        self.sender.stats().reloads.fetch_add(1, Ordering::Relaxed);
+        match discover(config) {
+            // What was found before is read on until the new one has found it.
+            Ok(discovery) => *self.discovery.lock().unwrap_or_else(PoisonError::into_inner) = discovery,
+            Err(error) => tracing::error!("{error}"),
+        }
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        inputs.written.clone_from(&config.inputs);
+        inputs.processors = config.processors.clone();
+        if config.autodiscover.is_none() {
+            inputs.found.clear();
+        }
+        self.go_on(&inputs);
         tracing::info!(inputs = config.inputs.len(), "going on with the inputs of the configuration as it is now");
+    }
+
+    /// Waits until autodiscover has found other inputs; for good where there is none.
+    pub async fn discovered(&self) {
+        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match discovery {
+            Some(discovery) => discovery.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Goes on with what autodiscover has found, if that is anything new.
+    pub fn take_discovered(&self) {
+        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(found) = discovery.and_then(|discovery| discovery.take()) else { return };
+        found.iter().for_each(|decor| decor.processors.start());
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        tracing::info!(before = inputs.found.len(), now = found.len(), "the inputs of autodiscover have changed");
+        self.sender.reload(found.clone(), inputs.processors.clone());
+        inputs.found = found;
+        self.go_on(&inputs);
+    }
+
+    /// The reader goes on with these inputs; the sender knows them already.
+    fn go_on(&self, inputs: &Inputs) {
+        let all = inputs.written.iter().chain(&inputs.found);
+        self.engine.reload(all.map(|decor| decor.input.clone()).collect());
+        self.sender.stats().reloads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// For showing how it goes.
@@ -166,7 +231,10 @@ impl Running {
 
     /// With `once`: waits until everything is read and acknowledged; `false` when the time-out came first.
     pub fn wait_done(&self, timeout: Duration) -> bool {
-        self.engine.wait_done(Some(timeout)) && self.listeners.as_ref().is_none_or(Listeners::is_done)
+        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        discovery.is_none_or(|discovery| discovery.is_complete())
+            && self.engine.wait_done(Some(timeout))
+            && self.listeners.as_ref().is_none_or(Listeners::is_done)
     }
 
     /// Where it stands.
@@ -207,6 +275,18 @@ impl Running {
         }
         heard && drained == Drained::All
     }
+}
+
+/// Begins to look for containers, where the configuration asks for it.
+fn discover(config: &Config) -> Result<Option<Arc<Discovery>>, StartError> {
+    let discovery = config.autodiscover.clone().map(Discovery::start);
+    Ok(discovery.transpose().map_err(StartError::Autodiscover)?.map(Arc::new))
+}
+
+/// Lets processors begin to look up what they add, long before the first event needs it.
+fn start_processors(config: &Config) {
+    config.processors.start();
+    config.inputs.iter().for_each(|decor| decor.processors.start());
 }
 
 /// What the sender has to know of the inputs.

@@ -11,13 +11,20 @@ use super::value::fields;
 use super::{filestream, network, old_inputs};
 use crate::decode::{LineTerminator, Pattern, TextEncoding};
 use crate::document::{Decor, Format};
+use crate::processors::Chain;
 use crate::tail::settings::{InputKind, InputSettings};
 
 /// What holds for the events of all inputs.
-pub(super) struct Common {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Common {
+    /// `fields`
     pub(super) fields: Object,
+    /// `fields_under_root`
     pub(super) under_root: bool,
+    /// `tags`
     pub(super) tags: Vec<String>,
+    /// `processors` of all inputs.
+    pub(super) processors: Chain,
 }
 
 const KINDS: [(&str, InputKind); 8] = [
@@ -33,6 +40,10 @@ const KINDS: [(&str, InputKind); 8] = [
 
 pub(super) fn read(filebeat: &Section<'_>, common: &Common) -> Vec<Decor> {
     let Some(node) = filebeat.get("inputs") else {
+        // Those of containers may be all there are.
+        if filebeat.is_set("autodiscover") {
+            return Vec::new();
+        }
         filebeat.report().error(
             filebeat.position(),
             "'filebeat.inputs' is missing",
@@ -71,7 +82,8 @@ fn one_id_each(filebeat: &Section<'_>, items: &[Node], inputs: &[Decor]) {
     }
 }
 
-fn input(section: &Section<'_>, common: &Common) -> Option<Decor> {
+/// One input; nothing when it is off.
+pub(crate) fn input(section: &Section<'_>, common: &Common) -> Option<Decor> {
     let enabled = section.boolean("enabled", true);
     let name = section.text("type");
     if name.is_none() {
@@ -208,7 +220,7 @@ fn added(all: impl IntoIterator<Item = (Object, bool)>) -> Object {
     added
 }
 
-fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Decor {
+fn decor(section: &Section<'_>, common: &Common, mut settings: InputSettings) -> Decor {
     let own = (fields(section, "fields"), section.boolean("fields_under_root", false));
     let added = added([(common.fields.clone(), common.under_root), own]);
     let format = |key: &'static str| {
@@ -218,6 +230,10 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
     };
     // Filebeat marks the events of inputs that took others over.
     let take_over = settings.take_over.then(|| "take_over".to_owned());
+    let processors = crate::processors::read(section);
+    for chain in [&processors, &common.processors].into_iter().filter(|chain| !chain.is_empty()) {
+        settings.awaited.push(Arc::new(chain.clone()));
+    }
     Decor {
         added,
         tags: common.tags.iter().cloned().chain(section.texts("tags")).chain(take_over).collect(),
@@ -225,7 +241,7 @@ fn decor(section: &Section<'_>, common: &Common, settings: InputSettings) -> Dec
         index: format("index"),
         keep_null: section.boolean("keep_null", false),
         disable_host: section.section("publisher_pipeline").boolean("disable_host", false),
-        processors: crate::processors::read(section),
+        processors,
         ..Decor::plain(Arc::new(settings))
     }
 }

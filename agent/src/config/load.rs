@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tailrace_common::yaml::{self, Key, Kind, Node, Position};
@@ -158,7 +159,12 @@ fn read(
     }
     let (errors, notices): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.is_error);
     match config {
-        Some(config) if errors.is_empty() => Ok(Config { notices, input_files: files, ..config }),
+        Some(mut config) if errors.is_empty() => {
+            if let Some(autodiscover) = config.autodiscover.as_mut().and_then(Arc::get_mut) {
+                autodiscover.sources = sources;
+            }
+            Ok(Config { notices, input_files: files, ..config })
+        }
         _ => Err(ConfigError::Invalid { findings: errors }),
     }
 }
@@ -246,14 +252,16 @@ fn compile(whole: &Node, report: &Report) -> Option<Config> {
     root.without_effect(&["max_procs"], "reading and sending have one thread each");
     root.without_effect(&["gc_percent"], "there is no garbage collector here");
     root.without_effect(&["strict", "management", "publisher_pipeline"], "it means nothing here");
+    let processors = crate::processors::read(&root);
     let common = inputs::Common {
         fields: fields(&root, "fields"),
         under_root: root.boolean("fields_under_root", false),
         tags: root.texts("tags"),
+        processors: processors.clone(),
     };
-    let processors = crate::processors::read(&root);
     let filebeat = root.section("filebeat");
     let inputs = inputs::read(&filebeat, &common);
+    let autodiscover = crate::autodiscover::read(&filebeat.section("autodiscover"), &common);
     let registry = filebeat.section("registry");
     registry.ignore(&["migrate_file"]);
     registry.choice("backend", &[("memlog", ())], ());
@@ -307,6 +315,7 @@ fn compile(whole: &Node, report: &Report) -> Option<Config> {
         http,
         exec,
         document_ids,
+        autodiscover: autodiscover.map(Arc::new),
         input_files: None,
         notices: Vec::new(),
     })
@@ -316,11 +325,7 @@ fn compile(whole: &Node, report: &Report) -> Option<Config> {
 fn unsupported(filebeat: &Section<'_>) {
     // Read before everything else.
     filebeat.section("config").ignore_all();
-    filebeat.ignore(&["autodiscover", "modules", "config_dir", "overwrite_pipelines"]);
-    if filebeat.is_set("autodiscover") {
-        let hint = "an input with paths: [/var/log/containers/*.log] and the container parser reads all containers";
-        filebeat.error("autodiscover", "'filebeat.autodiscover' is not supported", Some(hint.into()));
-    }
+    filebeat.ignore(&["modules", "config_dir", "overwrite_pipelines"]);
     if filebeat.get("modules").and_then(Node::as_list).is_some_and(|modules| !modules.is_empty()) {
         let hint = "read the files with an input, and take them apart in the processor's pipeline";
         filebeat.error("modules", "'filebeat.modules' is not supported", Some(hint.into()));

@@ -17,19 +17,26 @@ mod parsers;
 mod quota;
 pub(crate) mod section;
 mod sources;
+mod trust;
 pub(crate) mod value;
 mod variables;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use inputs::{Common, input};
 pub(crate) use parsers::syslog_settings;
+pub(crate) use sources::Sources;
+pub(crate) use trust::trust;
+pub(crate) use variables::{fill_data, place};
 
 pub use environment::HELP as ENVIRONMENT_HELP;
 pub use input_files::{InputFiles, Signature};
 pub use load::{ConfigError, Overrides, from_text, load, peek};
 pub use section::Finding;
 
+use crate::autodiscover::Autodiscover;
 use crate::document::{Codec, Decor, Precision};
 use crate::monitor::HttpSettings;
 use crate::monitor::log::LogSettings;
@@ -73,6 +80,8 @@ pub struct Config {
     pub document_ids: bool,
     /// `filebeat.config.inputs`
     pub input_files: Option<InputFiles>,
+    /// `filebeat.autodiscover`
+    pub(crate) autodiscover: Option<Arc<Autodiscover>>,
     /// What is worth saying although it is no error.
     pub notices: Vec<Finding>,
 }

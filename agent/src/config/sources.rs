@@ -8,8 +8,8 @@ use tailrace_common::yaml::{Key, Node, Position};
 use super::variables::place;
 
 /// The sources so far.
-#[derive(Debug, Default)]
-pub(super) struct Sources {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
     /// Each with its first line.
     starts: Vec<(usize, PathBuf)>,
     lines: usize,
@@ -38,7 +38,7 @@ impl Sources {
     }
 
     /// The source of a place, and the place in it.
-    pub(super) fn find(&self, position: Position) -> (PathBuf, Position) {
+    pub(crate) fn find(&self, position: Position) -> (PathBuf, Position) {
         let at = self.starts.partition_point(|(start, _)| *start < position.line).saturating_sub(1);
         match self.starts.get(at) {
             Some((start, name)) => {

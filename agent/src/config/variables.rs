@@ -7,7 +7,7 @@ use tailrace_common::yaml::{self, Kind, Node};
 use super::section::Report;
 
 /// Where a value is looked up.
-pub(super) type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
+pub(crate) type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
 
 /// Defaults stand within defaults no deeper.
 const DEEPEST: usize = 8;
@@ -65,7 +65,7 @@ fn structure(node: &mut Node) {
 }
 
 /// Changes the place of everything in a node.
-pub(super) fn place(node: &mut Node, change: &mut impl FnMut(&mut yaml::Position)) {
+pub(crate) fn place(node: &mut Node, change: &mut impl FnMut(&mut yaml::Position)) {
     change(&mut node.position);
     match &mut node.kind {
         Kind::Scalar { .. } => {}
@@ -75,6 +75,14 @@ pub(super) fn place(node: &mut Node, change: &mut impl FnMut(&mut yaml::Position
             place(value, change);
         }),
     }
+}
+
+/// Fills in what a target of `autodiscover` is: `${data.container.id}`. `lookup` is asked for what stands behind `data.`.
+///
+/// # Errors
+/// What the target has not, in words.
+pub(crate) fn fill_data(text: &str, lookup: Lookup<'_>) -> Result<String, String> {
+    fill(&text.replace("${data.", "${"), lookup)
 }
 
 /// Fills in the variables of one text.
@@ -114,7 +122,7 @@ fn fill_within(text: &str, lookup: Lookup<'_>, depth: usize) -> Result<String, S
 /// The value of what stands between the braces.
 fn variable(inside: &str, lookup: Lookup<'_>, depth: usize) -> Result<String, String> {
     let (name, default) = inside.split_once(':').map_or((inside, None), |(name, default)| (name, Some(default)));
-    if name.starts_with("data.") && default.is_none() {
+    if name.starts_with("data.") {
         return Ok(format!("${{{inside}}}"));
     }
     if depth == 0 {
@@ -173,12 +181,22 @@ mod tests {
             ("${B:http://x:1}", Ok("http://x:1")),
             ("$${A} costs $5", Ok("${A} costs $5")),
             ("${data.container.id}", Ok("${data.container.id}")),
+            ("${data.kubernetes.labels.app:none}", Ok("${data.kubernetes.labels.app:none}")),
             ("${B}", Err("the variable 'B' is not set and has no default")),
             ("${B:?why}", Err("the variable 'B' is not set: why")),
             ("${B", Err("'${' is not closed in '${B'")),
         ] {
             assert_eq!(fill(text, &lookup), wanted.map(str::to_owned).map_err(str::to_owned), "{text}");
         }
+    }
+
+    #[test]
+    fn targets_fill_in_what_they_are() {
+        let data = |name: &str| (name == "container.id").then(|| "abc".to_owned());
+        assert_eq!(fill_data("/logs/*-${data.container.id}.log", &data), Ok("/logs/*-abc.log".to_owned()));
+        assert_eq!(fill_data("${data.host:localhost}", &data), Ok("localhost".to_owned()));
+        let missing = "the variable 'host' is not set and has no default".to_owned();
+        assert_eq!(fill_data("${data.host}", &data), Err(missing));
     }
 
     #[test]

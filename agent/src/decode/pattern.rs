@@ -27,6 +27,16 @@ impl Pattern {
         self.0.replace_all(text, replacement)
     }
 
+    /// What the group of that name holds where it matches first.
+    pub(crate) fn group<'t>(&self, text: &'t [u8], name: &str) -> Option<&'t [u8]> {
+        Some(self.0.captures(text)?.name(name)?.as_bytes())
+    }
+
+    /// Whether there is a group of that name.
+    pub(crate) fn has_group(&self, name: &str) -> bool {
+        self.0.capture_names().flatten().any(|known| known == name)
+    }
+
     /// Whether any of `patterns` matches.
     pub fn any(patterns: &[Pattern], text: &[u8]) -> bool {
         patterns.iter().any(|pattern| pattern.is_match(text))

@@ -28,6 +28,8 @@ pub(crate) struct Template {
     pub(super) decor: Arc<Decor>,
     /// `log.file`
     pub(super) log_file: Object,
+    /// When what processors looked up for the file is to be looked up again.
+    until: Option<Instant>,
     /// The constant fields and `@metadata`, as values.
     pub(super) fixed: Event,
     /// Whether plain entries can be written from the parts below.
@@ -58,10 +60,13 @@ impl Template {
         // Processors that do the same to all lines do it once, here.
         let processed = !(decor.processors.is_empty() && settings.processors.is_empty());
         let dropped = straight && processed && process(&mut fixed, decor, settings, file).is_none();
+        let lasting = [decor.processors.valid_for(file), settings.processors.valid_for(file)];
+        let until = lasting.into_iter().flatten().min().map(|time| Instant::now() + time);
         let mut template = Template {
             file: file.clone(),
             decor: decor.clone(),
             log_file,
+            until,
             fixed,
             straight,
             dropped,
@@ -189,8 +194,6 @@ pub(super) struct Templates {
     /// By the address of the file's facts, which the template keeps alive.
     files: HashMap<usize, Template>,
     last: usize,
-    /// When what processors look up for a file is to be looked up again.
-    expires: Option<Instant>,
 }
 
 impl Templates {
@@ -214,20 +217,16 @@ impl Templates {
         if self.files.len() > KEPT && key != self.last {
             self.files.clear();
         }
-        if self.expires.is_some_and(|at| at <= Instant::now()) {
-            self.files.clear();
-            self.expires = None;
-        }
         self.last = key;
-        let Templates { decors, files, expires, .. } = self;
+        if self.files.get(&key).and_then(|template| template.until).is_some_and(|until| until <= Instant::now()) {
+            self.files.remove(&key);
+        }
+        let Templates { decors, files, .. } = self;
         let template = files.entry(key).or_insert_with(|| {
             let decor = decors
                 .get(&address(&file.input))
                 .cloned()
                 .unwrap_or_else(|| Arc::new(Decor::plain(file.input.clone())));
-            let lasting = [decor.processors.valid_for(), settings.processors.valid_for()];
-            let until = lasting.into_iter().flatten().min().map(|time| Instant::now() + time);
-            *expires = expires.iter().copied().chain(until).min();
             Template::new(file, &decor, settings)
         });
         debug_assert!(Arc::ptr_eq(&template.file, file), "a template keeps its file's address taken");

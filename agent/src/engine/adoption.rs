@@ -151,6 +151,8 @@ impl Reader {
             queued: false,
             starved: false,
             at_end: false,
+            known: false,
+            awaiting: None,
             active: now,
             opened: now,
             modified: stat.modified,

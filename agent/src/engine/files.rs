@@ -129,6 +129,10 @@ pub(super) struct Tracked {
     pub(super) active: Instant,
     pub(super) opened: Instant,
     pub(super) modified: std::time::SystemTime,
+    /// All that is to be known of it is known, or was waited for long enough.
+    pub(super) known: bool,
+    /// Since when it waits for that.
+    pub(super) awaiting: Option<Instant>,
     /// When it wants to be looked at next.
     pub(super) timer: Option<Instant>,
     /// The registry has to learn more than its position.

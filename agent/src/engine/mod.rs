@@ -1,6 +1,7 @@
 //! Runs the inputs: finds files, reads them, hands batches to the outlet, and saves positions behind acknowledgements.
 
 mod adoption;
+mod awaiting;
 mod changes;
 mod clock;
 mod commits;
@@ -119,6 +120,8 @@ pub struct Stats {
     pub quota_lines: u64,
     /// Their bytes.
     pub quota_bytes: u64,
+    /// Files whose first lines went out before their container was known.
+    pub without_facts: u64,
     /// Bytes that were destroyed before they could be read.
     pub lost_bytes: u64,
     /// How often such a loss was found.
@@ -190,6 +193,11 @@ impl Done {
         self.changed.notify_all();
     }
 
+    /// There is more to do.
+    fn unset(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+
     fn wait(&self, timeout: Option<Duration>) -> bool {
         let guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let timeout = timeout.unwrap_or(Duration::from_secs(1 << 40));
@@ -232,6 +240,7 @@ impl EngineHandle {
     /// Goes on with these inputs instead. Files of inputs that stay are read on without a break; files that no input
     /// reads any more are let go, their positions stay in the registry.
     pub fn reload(&self, inputs: Vec<Arc<InputSettings>>) {
+        self.done.unset();
         self.send(Command::Reload(inputs));
     }
 

@@ -402,6 +402,7 @@ impl Reader {
 
     fn reload(&mut self, settings: Vec<Arc<InputSettings>>) {
         let inputs: Vec<Input> = settings.into_iter().map(Input::new).collect();
+        self.done.unset();
         let old = std::mem::replace(&mut self.inputs, inputs);
         // Every file is found anew under the new inputs; its position comes from what is acknowledged, so what is
         // still on its way keeps its place.

@@ -36,7 +36,7 @@ impl Reader {
             self.starved.push(id);
             return;
         }
-        if self.waits_for_quota(id) {
+        if self.waits_for_quota(id) || self.awaits_facts(id) {
             return;
         }
         match self.read_stretch(id) {

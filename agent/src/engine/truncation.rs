@@ -95,6 +95,8 @@ impl Reader {
             queued: false,
             starved: false,
             at_end: false,
+            known: file.known,
+            awaiting: file.awaiting,
             timer: None,
             dirty: true,
             trouble: None,

@@ -64,6 +64,11 @@ fn reader(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.counter("events_unparsable_total", "lines that a parser could not read, sent as they are", reader.unparsable);
     page.counter("quota_dropped_lines_total", "lines dropped beyond a quota", reader.quota_lines);
     page.counter("quota_dropped_bytes_total", "bytes of lines dropped beyond a quota", reader.quota_bytes);
+    page.counter(
+        "files_without_metadata_total",
+        "files whose first lines went out before their container was known",
+        reader.without_facts,
+    );
     page.counter("lost_bytes_total", "bytes destroyed before they could be read", reader.lost_bytes);
     page.counter("losses_total", "how often bytes were destroyed before they could be read", reader.losses);
     page.gauge("files", "files known", reader.files.len() as u64);

@@ -167,6 +167,7 @@ fn ours(snapshot: &Snapshot<'_>) -> Value {
         "truncated": reader.truncated,
         "unparsable": reader.unparsable,
         "quota": {"dropped": {"lines": reader.quota_lines, "bytes": reader.quota_bytes}},
+        "without_metadata": reader.without_facts,
         "lost": {"bytes": reader.lost_bytes, "times": reader.losses},
         "held_files": snapshot.sources.holds.count(),
         "oversized": snapshot.sources.output.oversized.load(Ordering::Relaxed),

@@ -9,6 +9,7 @@
 //! every earlier batch of the file was acknowledged too. A ticket that is dropped unacknowledged moves nothing: its
 //! lines are read again after a restart.
 
+mod awaited;
 mod batch;
 mod buffer;
 mod entry;
@@ -17,6 +18,7 @@ mod meta;
 mod position;
 mod ticket;
 
+pub use awaited::{Awaited, Awaits};
 pub use batch::{Batch, Outlet, Refused, channel};
 pub use buffer::{Pool, Text};
 pub use entry::{Entry, Extra, Failure, FailureKind, Flags, Loss, Span, Stream};

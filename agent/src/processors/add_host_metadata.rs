@@ -142,7 +142,7 @@ impl Processor for HostMetadata {
         true
     }
 
-    fn valid_for(&self) -> Option<Duration> {
+    fn valid_for(&self, _file: &FileMeta) -> Option<Duration> {
         Some(self.cache)
     }
 }

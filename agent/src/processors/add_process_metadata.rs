@@ -87,7 +87,7 @@ fn status<'s>(status: &'s str, name: &str) -> Option<&'s str> {
 }
 
 /// 64 hexadecimal digits in the process's control groups.
-fn container(groups: &str) -> Option<&str> {
+pub(super) fn container(groups: &str) -> Option<&str> {
     groups
         .split(|character: char| !character.is_ascii_hexdigit())
         .find(|part| part.len() == 64 && part.bytes().any(|byte| byte.is_ascii_digit()))

@@ -3,9 +3,12 @@
 //! A processor that does the same to every event of a file says so ([`Processor::is_per_file`]); chains of nothing else
 //! are run once per file, over its template, and its lines are still written straight from the read buffer.
 
+mod add_cloud_metadata;
+mod add_docker_metadata;
 mod add_fields;
 mod add_host_metadata;
 mod add_id;
+mod add_kubernetes_metadata;
 mod add_labels;
 mod add_locale;
 mod add_network_direction;
@@ -61,7 +64,7 @@ pub(crate) use condition::Condition;
 pub(crate) use field::Field;
 pub(crate) use read::read;
 
-use crate::pipeline::FileMeta;
+use crate::pipeline::{Awaited, Awaits, FileMeta};
 
 /// What becomes of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +97,18 @@ pub trait Processor: Send + Sync + fmt::Debug {
         false
     }
 
-    /// After which time a processor of files is to be asked again.
-    fn valid_for(&self) -> Option<Duration> {
+    /// After which time a processor of files is to be asked again about this one.
+    fn valid_for(&self, _file: &FileMeta) -> Option<Duration> {
         None
+    }
+
+    /// Begins to look up what it adds. Called when the agent starts and when it takes over another configuration; may be
+    /// called again and must not wait.
+    fn start(&self) {}
+
+    /// Whether the lines of a file should wait for what it adds; `waited` is how long they have been.
+    fn awaits(&self, _file: &FileMeta, _waited: Duration) -> Awaits {
+        Awaits::Nothing
     }
 }
 
@@ -124,8 +136,13 @@ impl Chain {
     }
 
     /// After which time the shortest-lived of what they add to a file is to be looked up again.
-    pub fn valid_for(&self) -> Option<Duration> {
-        self.steps.iter().filter_map(|step| step.valid_for()).min()
+    pub fn valid_for(&self, file: &FileMeta) -> Option<Duration> {
+        self.steps.iter().filter_map(|step| step.valid_for(file)).min()
+    }
+
+    /// Lets them begin to look up what they add.
+    pub fn start(&self) {
+        self.steps.iter().for_each(|step| step.start());
     }
 
     /// How often one of them failed.
@@ -146,5 +163,11 @@ impl Chain {
             }
         }
         Verdict::Keep
+    }
+}
+
+impl Awaited for Chain {
+    fn awaits(&self, file: &FileMeta, waited: Duration) -> Awaits {
+        self.steps.iter().map(|step| step.awaits(file, waited)).max().unwrap_or(Awaits::Nothing)
     }
 }

@@ -1,6 +1,7 @@
 //! From `processors` of the configuration to chains.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tailrace_common::Event;
 use tailrace_common::yaml::{Kind, Node};
@@ -8,15 +9,18 @@ use tailrace_common::yaml::{Kind, Node};
 use super::condition::Condition;
 use super::{Chain, Outcome, Processor};
 use crate::config::section::Section;
-use crate::pipeline::FileMeta;
+use crate::pipeline::{Awaited, Awaits, FileMeta};
 
 type Read = fn(&Section<'_>) -> Option<Arc<dyn Processor>>;
 
 /// Every processor there is.
-const KNOWN: [(&str, Read); 41] = [
+const KNOWN: [(&str, Read); 44] = [
+    ("add_cloud_metadata", super::add_cloud_metadata::read),
+    ("add_docker_metadata", super::add_docker_metadata::read),
     ("add_fields", super::add_fields::read),
     ("add_host_metadata", super::add_host_metadata::read),
     ("add_id", super::add_id::read),
+    ("add_kubernetes_metadata", super::add_kubernetes_metadata::read),
     ("add_labels", super::add_labels::read),
     ("add_locale", super::add_locale::read),
     ("add_network_direction", super::add_network_direction::read),
@@ -70,13 +74,6 @@ const UNSUPPORTED: [(&str, &str); 9] = [
     ("cache", "it belongs to Elastic's licensed part"),
 ];
 
-/// In every stock filebeat.yml, so that they must not stop the agent; each says that it adds nothing.
-const WITHOUT_EFFECT: [(&str, &str); 3] = [
-    ("add_cloud_metadata", "clouds' metadata services are not asked: no 'cloud.*' is added"),
-    ("add_docker_metadata", "Docker is not asked: no 'container.*' is added"),
-    ("add_kubernetes_metadata", "Kubernetes is not asked: no 'kubernetes.*' is added"),
-];
-
 /// The chain that a map holds under `processors`.
 pub(crate) fn read(section: &Section<'_>) -> Chain {
     Chain::new(list(section, "processors"))
@@ -122,12 +119,8 @@ fn one(item: &Section<'_>) -> Option<Arc<dyn Processor>> {
             None => inner,
         });
     }
-    let of = |table: &'static [(&'static str, &'static str)]| table.iter().find(|(known, _)| known == name);
-    if let Some((known, why)) = of(&UNSUPPORTED) {
+    if let Some((known, why)) = UNSUPPORTED.iter().find(|(known, _)| known == name) {
         item.error(known, format!("the processor '{known}' is not supported"), Some((*why).to_owned()));
-        item.ignore_all();
-    } else if let Some((known, why)) = of(&WITHOUT_EFFECT) {
-        item.notice(known, format!("'{}' has no effect: {why}", item.name(known)));
         item.ignore_all();
     }
     // Any other name is reported with the nearest known one, when the section is dropped.
@@ -161,8 +154,18 @@ impl Processor for When {
         !self.condition.varies() && self.then.is_per_file() && self.otherwise.is_per_file()
     }
 
-    fn valid_for(&self) -> Option<std::time::Duration> {
-        [&self.then, &self.otherwise].into_iter().filter_map(Chain::valid_for).min()
+    fn valid_for(&self, file: &FileMeta) -> Option<Duration> {
+        [&self.then, &self.otherwise].into_iter().filter_map(|chain| chain.valid_for(file)).min()
+    }
+
+    fn start(&self) {
+        self.then.start();
+        self.otherwise.start();
+    }
+
+    // Which of them it will be is not known before there is an event.
+    fn awaits(&self, file: &FileMeta, waited: Duration) -> Awaits {
+        self.then.awaits(file, waited).max(self.otherwise.awaits(file, waited))
     }
 }
 

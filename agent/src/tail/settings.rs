@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use crate::decode::settings::*;
 use crate::decode::{LineTerminator, Pattern, TextEncoding};
+use crate::pipeline::Awaited;
 
 /// `type`: the kind of an input, which decides what its events look like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -355,6 +356,8 @@ pub struct InputSettings {
     pub follow_rotated: bool,
     /// How fast each file may be read. Ours.
     pub quota: Option<QuotaSettings>,
+    /// Who looks up facts about its files, which wait for them for a moment.
+    pub awaited: Vec<Arc<dyn Awaited>>,
     /// Settings of the network inputs.
     pub listen: Option<ListenSettings>,
 }
@@ -401,6 +404,7 @@ impl Default for InputSettings {
             unterminated_timeout: Some(Duration::from_secs(5)),
             follow_rotated: true,
             quota: None,
+            awaited: Vec::new(),
             listen: None,
         }
     }

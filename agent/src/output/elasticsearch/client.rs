@@ -10,6 +10,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::{ElasticsearchSettings, Item, OutputError, TlsSettings};
+use crate::http::escaped;
 use crate::output::tls::{Verification, certificates, is_pem};
 
 /// An answer is no longer.
@@ -141,10 +142,4 @@ fn tls(settings: &TlsSettings) -> Result<TlsConfig, OutputError> {
         .client_cert(client)
         .disable_verification(settings.verification == Verification::None)
         .build())
-}
-
-/// A name or value in an address.
-fn escaped(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
