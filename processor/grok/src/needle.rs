@@ -62,8 +62,8 @@ impl Needle {
         let mut at = pos + self.offset;
         loop {
             at = Stops::One(self.rare).after(text, at);
-            // At the end of the text nothing starts with the rare byte.
-            let start = at - self.offset;
+            // At the end of the text nothing starts with the rare byte; a short text ends before it could stand there.
+            let start = at.checked_sub(self.offset)?;
             if text.get(start..)?.starts_with(&self.text) {
                 return Some(start);
             }
