@@ -77,8 +77,9 @@ fn a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing() {
     for record in kafka::read_topic(&topic) {
         let message = record.json()["message"].as_str().unwrap().to_owned();
         let (name, number) = message.split_once(' ').unwrap();
-        let before = last.insert((record.partition, name.to_owned()), number.parse().unwrap());
-        assert!(before.is_none_or(|before| before < number.parse().unwrap()), "{message} after {before:?}");
+        let number: u64 = number.parse().unwrap();
+        let before = last.insert((record.partition, name.to_owned()), number);
+        assert!(before.is_none_or(|before| before < number), "{message} after {before:?}");
         *times.entry(message).or_default() += 1;
     }
     assert_eq!(times.len() as u64, 2 * count, "lines are missing");

@@ -63,6 +63,10 @@ pub(super) fn decode(settings: &Arc<NdjsonSettings>, entry: &mut Entry, text: &m
                 tracing::debug!(error, "a line is not JSON");
             }
             if !settings.add_error_key {
+                // Nothing was read: the older inputs say so by an empty `json`.
+                if entry.message.len > 0 {
+                    entry.extra_mut().json.push(parsed);
+                }
                 return;
             }
             // Docker's line end is part of the text under filestream.
@@ -109,7 +113,7 @@ fn object(line: &str) -> Result<Object, String> {
             }
             return Ok(fields);
         }
-        Value::Null => return Ok(Object::default()),
+        Value::Null => return Err("<nil>".to_owned()),
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Bool(_) => "bool",

@@ -98,7 +98,10 @@ fn apply(extra: &Extra, kind: InputKind, event: &mut Event) {
         deep_merge(event.fields_mut(), [("log", log)].into_iter().collect(), true);
     }
     for parsed in &extra.json {
-        apply_json(parsed, event);
+        match kind {
+            InputKind::Container | InputKind::Log | InputKind::Stdin => apply_old_json(parsed, event),
+            _ => apply_json(parsed, event),
+        }
     }
     if let Some(failure) = &extra.failure {
         set_error(event.fields_mut(), &failure.message, failure.kind.name());
@@ -140,12 +143,7 @@ pub(crate) fn set_error(fields: &mut Object, message: &str, kind: Option<&str>) 
 fn apply_json(parsed: &Parsed, event: &mut Event) {
     let settings = &parsed.settings;
     let mut keys = parsed.fields.clone();
-    if !settings.document_id.is_empty()
-        && let Some(Value::String(id)) = keys.remove(&settings.document_id)
-        && !id.is_empty()
-    {
-        event.metadata_mut().insert("_id", id);
-    }
+    take_id(&settings.document_id, &mut keys, event);
     if settings.expand_keys {
         keys = expand(keys);
     }
@@ -157,6 +155,58 @@ fn apply_json(parsed: &Parsed, event: &mut Event) {
     if let Some(message) = &parsed.error {
         set_error(event.fields_mut(), message, Some("json"));
     }
+}
+
+/// The text under `document_id`, which may be nested, becomes the document's id.
+fn take_id(key: &str, keys: &mut Object, event: &mut Event) {
+    let mut levels = key.rsplitn(2, '.');
+    let (Some(last), parent) = (levels.next().filter(|last| !last.is_empty()), levels.next()) else { return };
+    let whole = keys.get(key).is_some();
+    let parent = match parent.filter(|_| !whole) {
+        None => Some(keys),
+        Some(parent) => parent.split('.').try_fold(keys, |object, level| match object.get_mut(level) {
+            Some(Value::Object(inner)) => Some(inner),
+            _ => None,
+        }),
+    };
+    let Some(parent) = parent else { return };
+    let name = if whole { key } else { last };
+    if let Some(Value::String(id)) = parent.get(name).cloned() {
+        parent.remove(name);
+        if !id.is_empty() {
+            event.metadata_mut().insert("_id", id);
+        }
+    }
+}
+
+/// The same for `json.*` of the older inputs (libbeat's `readjson.MergeJSONFields`): the keys stand under `json` or at the
+/// root, and `message` stays only where the line did not decode.
+fn apply_old_json(parsed: &Parsed, event: &mut Event) {
+    let settings = &parsed.settings;
+    let at_root = settings.target.is_empty();
+    let mut keys = parsed.fields.clone();
+    if let Some(message) = &parsed.error {
+        let error: Object = [("message", message.as_str()), ("type", "json")].into_iter().collect();
+        keys.insert("error", error);
+    }
+    if keys.is_empty() {
+        event.fields_mut().insert("json", keys);
+        return;
+    }
+    let text = event.fields_mut().remove("message").unwrap_or_else(|| Value::String(Str::default()));
+    if !settings.message_key.is_empty() {
+        keys.insert(settings.message_key.as_str(), text.clone());
+    }
+    if keys.len() == 1 && keys.get("error").is_some_and(|error| *error != Value::Null) {
+        event.fields_mut().insert("message", text);
+    }
+    take_id(&settings.document_id, &mut keys, event);
+    if !at_root {
+        event.fields_mut().insert("json", keys);
+        return;
+    }
+    let keys = if settings.expand_keys { expand(keys) } else { keys };
+    write_keys(keys, settings.overwrite_keys, settings.add_error_key, event);
 }
 
 /// Merges decoded keys into the root of an event.

@@ -19,7 +19,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The agent with documents on its standard output and its log on the standard error.
-fn agent(folder: &Path, input: &str) -> Command {
+pub(super) fn agent(folder: &Path, input: &str) -> Command {
     let config = format!("filebeat.inputs:\n{input}\noutput.console: {{}}\nlogging.metrics.enabled: false\n");
     fs::write(folder.join("filebeat.yml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tailrace-agent"));
@@ -29,7 +29,7 @@ fn agent(folder: &Path, input: &str) -> Command {
 }
 
 /// Runs to the end, with a limit in time; the documents and the log.
-fn once(folder: &Path, input: &str) -> (Vec<Value>, String) {
+pub(super) fn once(folder: &Path, input: &str) -> (Vec<Value>, String) {
     let mut child = agent(folder, input).arg("--once").spawn().unwrap();
     let (documents, log) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
     let started = Instant::now();
@@ -41,7 +41,7 @@ fn once(folder: &Path, input: &str) -> (Vec<Value>, String) {
     (documents.iter().map(|line| serde_json::from_str(&line).unwrap()).collect(), log.join("\n"))
 }
 
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub(super) fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
@@ -54,7 +54,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// The first line that has all of these words.
-fn wait_for(lines: &Receiver<String>, words: &[&str]) -> String {
+pub(super) fn wait_for(lines: &Receiver<String>, words: &[&str]) -> String {
     let started = Instant::now();
     let mut seen = Vec::new();
     while let Ok(line) = lines.recv_timeout(PATIENCE.saturating_sub(started.elapsed())) {
@@ -66,7 +66,7 @@ fn wait_for(lines: &Receiver<String>, words: &[&str]) -> String {
     panic!("{words:?} did not come:\n{}", seen.join("\n"));
 }
 
-fn messages(documents: &[Value]) -> Vec<&str> {
+pub(super) fn messages(documents: &[Value]) -> Vec<&str> {
     documents.iter().map(|document| document["message"].as_str().unwrap()).collect()
 }
 

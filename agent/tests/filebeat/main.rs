@@ -8,6 +8,7 @@
 mod compare;
 mod hostile;
 mod live;
+mod options;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
