@@ -9,6 +9,7 @@ pub mod lumberjack;
 pub mod nearest;
 pub mod object;
 pub mod path;
+pub mod syslog;
 pub mod telemetry;
 pub mod timestamp;
 pub mod value;

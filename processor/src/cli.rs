@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tailrace_common::path::EscapeStyle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin};
@@ -77,6 +78,56 @@ pub struct ProcessorArgs {
     /// How much is logged: error, warn, info, debug, trace [default: info].
     #[arg(long = "log.level", value_name = "LEVEL")]
     log_level: Option<String>,
+    /// Keep the order of events, with one worker: true, false or auto [default: auto].
+    #[arg(long = "pipeline.ordered", value_name = "true|false|auto")]
+    ordered: Option<String>,
+    /// How field references write brackets: none, percent or ampersand [default: none].
+    #[arg(long = "config.field_reference.escape_style", value_name = "STYLE", value_parser = escape_style)]
+    escape_style: Option<EscapeStyle>,
+    #[command(flatten)]
+    accepted: Accepted,
+}
+
+/// Flags of Logstash that scripts hand over and that change nothing here.
+#[derive(Debug, Args)]
+struct Accepted {
+    #[arg(short = 'r', long = "config.reload.automatic", hide = true)]
+    reload: bool,
+    #[arg(long = "config.reload.interval", value_name = "TIME", hide = true)]
+    reload_interval: Option<String>,
+    #[arg(long = "config.debug", hide = true)]
+    debug: bool,
+    #[arg(short = 'l', long = "path.logs", value_name = "DIR", hide = true)]
+    logs: Option<String>,
+    #[arg(long = "log.format", value_name = "FORMAT", hide = true)]
+    log_format: Option<String>,
+    #[arg(short = 'n', long = "node.name", value_name = "NAME", hide = true)]
+    node_name: Option<String>,
+    #[arg(long = "pipeline.unsafe_shutdown", hide = true)]
+    unsafe_shutdown: bool,
+}
+
+impl Accepted {
+    /// Says which of them are given.
+    fn report(&self) {
+        for (flag, given, why) in [
+            ("--config.reload.automatic", self.reload, "restart to reload"),
+            ("--config.reload.interval", self.reload_interval.is_some(), "restart to reload"),
+            ("--config.debug", self.debug, "see --log.level"),
+            ("--path.logs", self.logs.is_some(), "logs go to stderr"),
+            ("--log.format", self.log_format.is_some(), "see --log.level"),
+            ("--node.name", self.node_name.is_some(), "the host is named by its own name"),
+            ("--pipeline.unsafe_shutdown", self.unsafe_shutdown, "a second signal gives up"),
+        ] {
+            if given {
+                tracing::info!("the flag {flag} has no effect: {why}");
+            }
+        }
+    }
+}
+
+fn escape_style(text: &str) -> Result<EscapeStyle, String> {
+    EscapeStyle::parse(text).ok_or_else(|| "must be none, percent or ampersand".into())
 }
 
 fn ecs(text: &str) -> Result<Ecs, String> {
@@ -92,6 +143,7 @@ impl ProcessorArgs {
         }
         self.overrule(&mut process);
         tailrace_common::telemetry::init(process.log_level.as_deref().unwrap_or("info"))?;
+        self.accepted.report();
         let instances = self.instances(&process)?;
         let Some(pipelines) = compile(&instances)? else { return Ok(ExitCode::FAILURE) };
         if self.test {
@@ -122,6 +174,12 @@ impl ProcessorArgs {
         settings.workers = self.workers.unwrap_or(settings.workers).max(1);
         settings.batch_size = self.batch_size.unwrap_or(settings.batch_size).max(1);
         settings.batch_delay = self.batch_delay.map_or(settings.batch_delay, Duration::from_millis);
+        if self.ordered.as_deref() == Some("true") {
+            settings.workers = 1;
+        }
+        if let Some(style) = self.escape_style {
+            style.install();
+        }
         settings.ecs = self.ecs.unwrap_or(settings.ecs);
         *support_escapes |= self.support_escapes;
         if let Some(text) = &self.string {

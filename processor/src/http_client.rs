@@ -9,6 +9,7 @@ use reqwest::{Certificate, Client, Identity, Proxy, Response};
 
 use tailrace_common::{Event, Object, Value};
 
+use crate::lang::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::plan::template::{Template, TemplateError};
 
@@ -62,16 +63,45 @@ const WITHOUT_MEANING: [(&str, &str); 8] = [
 ];
 
 /// Options of the mixin that are gone, and what to write.
-const GONE: [(&str, &str); 8] = [
+const GONE: [(&str, &str); 3] = [
     ("cacert", "use 'ssl_certificate_authorities'"),
     ("client_cert", "use 'ssl_certificate'"),
     ("client_key", "use 'ssl_key'"),
-    ("keystore", "use 'ssl_certificate' and 'ssl_key' with PEM files"),
-    ("keystore_password", "use 'ssl_certificate' and 'ssl_key' with PEM files"),
-    ("truststore", "use 'ssl_certificate_authorities' with PEM files"),
-    ("truststore_password", "use 'ssl_certificate_authorities' with PEM files"),
-    ("ssl_keystore_path", "use 'ssl_certificate' and 'ssl_key' with PEM files"),
 ];
+
+/// Options of Java's key stores, and how their content becomes PEM.
+const JAVA_STORES: [(&str, &str); 10] = [
+    ("keystore", KEY_STORE),
+    ("keystore_password", KEY_STORE),
+    ("ssl_keystore_path", KEY_STORE),
+    ("ssl_keystore_password", KEY_STORE),
+    ("ssl_keystore_type", KEY_STORE),
+    ("truststore", TRUST_STORE),
+    ("truststore_password", TRUST_STORE),
+    ("ssl_truststore_path", TRUST_STORE),
+    ("ssl_truststore_password", TRUST_STORE),
+    ("ssl_truststore_type", TRUST_STORE),
+];
+
+const KEY_STORE: &str = "set 'ssl_certificate' and 'ssl_key' to PEM files: \
+     keytool -importkeystore -srckeystore STORE -destkeystore store.p12 -deststoretype PKCS12, then \
+     openssl pkcs12 -in store.p12 -clcerts -nokeys -out client.crt and \
+     openssl pkcs12 -in store.p12 -nocerts -nodes -out client.key";
+
+const TRUST_STORE: &str = "set 'ssl_certificate_authorities' to a PEM file: \
+     keytool -list -rfc -keystore STORE > authorities.pem";
+
+/// Reports Java's key stores, which are not read here, and how to turn them into what is.
+pub(crate) fn refuse_java_stores(options: &mut Options<'_>) {
+    for (option, instead) in JAVA_STORES {
+        let set = options.raw(option).is_some();
+        if set {
+            let span = options.span_of(option);
+            let message = format!("'{option}': Java's key stores are not supported");
+            options.report(Diagnostic::error("java-key-store", &span, message).with_hint(instead));
+        }
+    }
+}
 
 impl Http {
     /// Reads the options; nothing when the client cannot be made of them, which is among the findings then.
@@ -124,6 +154,7 @@ pub(crate) fn build(options: &mut Options<'_>, builder: reqwest::ClientBuilder) 
     for (option, instead) in GONE {
         options.obsolete(option, instead);
     }
+    refuse_java_stores(options);
     options.boolean("ssl_enabled", true);
     let authorities = options.existing_paths("ssl_certificate_authorities");
     let certificate = options.existing_path("ssl_certificate");
@@ -176,14 +207,18 @@ fn identity(certificate: &PathBuf, key: &PathBuf) -> Result<Identity, String> {
 
 /// `user` and `password` as a header.
 pub(crate) fn basic(options: &mut Options<'_>) -> Option<HeaderValue> {
-    use base64::Engine;
     let (user, password) = (options.string("user"), options.string("password"));
     if user.is_some() != password.is_some() {
         options.error_at("user", "'user' and 'password' belong together");
     }
-    let pair = format!("{}:{}", user?, password?);
-    let mut value =
-        HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))).ok()?;
+    authorization(&user?, &password?)
+}
+
+/// A user and a password as a header.
+pub(crate) fn authorization(user: &str, password: &str) -> Option<HeaderValue> {
+    use base64::Engine;
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let mut value = HeaderValue::from_str(&format!("Basic {pair}")).ok()?;
     value.set_sensitive(true);
     Some(value)
 }

@@ -1,37 +1,22 @@
 //! What the Kafka input and output share: how the cluster is reached.
 
+use std::path::{Path, PathBuf};
+
 use rdkafka::ClientConfig;
 
+use crate::lang::diagnostic::Diagnostic;
 use crate::options::{Options, value_text};
 
-/// TLS and SASL. Java's key stores cannot be read; PEM files can.
+/// TLS and SASL. Java's own key stores (JKS) cannot be read.
 pub(crate) fn security(options: &mut Options<'_>, client: &mut ClientConfig) {
     let protocols = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
     let protocol = options.one_of("security_protocol", &protocols, "PLAINTEXT");
     client.set("security.protocol", protocol);
-    for (store, kind, property) in [
-        ("ssl_truststore_location", "ssl_truststore_type", "ssl.ca.location"),
-        ("ssl_keystore_location", "ssl_keystore_type", "ssl.certificate.location"),
-    ] {
-        let format = options.string(kind).unwrap_or_default();
-        let Some(path) = options.existing_path(store) else { continue };
-        let pem = format.eq_ignore_ascii_case("pem")
-            || path.extension().is_some_and(|extension| extension == "pem" || extension == "crt");
-        if !pem {
-            let message = format!(
-                "'{}' must be a PEM file; convert a Java key store by 'keytool' and 'openssl pkcs12'",
-                path.display()
-            );
-            options.error_at(store, message);
-        }
-        client.set(property, path.display().to_string());
-        if property == "ssl.certificate.location" {
-            client.set("ssl.key.location", path.display().to_string());
-        }
+    if let Some(path) = pem(options, "ssl_truststore_location", "ssl_truststore_type") {
+        client.set("ssl.ca.location", path.display().to_string());
     }
-    for option in ["ssl_truststore_password", "ssl_keystore_password"] {
-        options.ignored(option, "PEM files have no store password");
-    }
+    options.ignored("ssl_truststore_password", "PEM files have no store password");
+    key_store(options, client);
     if let Some(password) = options.string("ssl_key_password") {
         client.set("ssl.key.password", password);
     }
@@ -60,6 +45,48 @@ pub(crate) fn security(options: &mut Options<'_>, client: &mut ClientConfig) {
         }
         _ => options.error_at("sasl_jaas_config", "'sasl_jaas_config' must hold username=\"...\" and password=\"...\""),
     }
+}
+
+/// A store by its location, if it is a PEM file; Java's are reported.
+fn pem(options: &mut Options<'_>, location: &'static str, kind: &'static str) -> Option<PathBuf> {
+    let format = options.string(kind).unwrap_or_default();
+    let path = options.existing_path(location)?;
+    if format.eq_ignore_ascii_case("pem") || has_extension(&path, &["pem", "crt", "cer"]) {
+        return Some(path);
+    }
+    let message = format!("'{}' is a key store of Java's, which cannot be read; a PEM file can", path.display());
+    let span = options.span_of(location);
+    let hint = format!("keytool -list -rfc -keystore {} > authorities.pem", path.display());
+    options.report(Diagnostic::error("java-key-store", &span, message).with_hint(hint));
+    None
+}
+
+/// Certificate and key of this client: a PEM file with both, or a PKCS 12 file.
+fn key_store(options: &mut Options<'_>, client: &mut ClientConfig) {
+    let (location, kind) = ("ssl_keystore_location", "ssl_keystore_type");
+    let format = options.string(kind).unwrap_or_default();
+    let password = options.string("ssl_keystore_password");
+    let Some(path) = options.existing_path(location) else { return };
+    let shown = path.display().to_string();
+    if format.eq_ignore_ascii_case("pkcs12") || has_extension(&path, &["p12", "pfx"]) {
+        client.set("ssl.keystore.location", shown);
+        if let Some(password) = password {
+            client.set("ssl.keystore.password", password);
+        }
+    } else if format.eq_ignore_ascii_case("pem") || has_extension(&path, &["pem", "crt"]) {
+        client.set("ssl.certificate.location", &shown).set("ssl.key.location", shown);
+    } else {
+        let message = format!("'{shown}' is a key store of Java's, which cannot be read; PKCS 12 and PEM files can");
+        let span = options.span_of(location);
+        let hint =
+            format!("keytool -importkeystore -srckeystore {shown} -destkeystore store.p12 -deststoretype PKCS12");
+        options.report(Diagnostic::error("java-key-store", &span, message).with_hint(hint));
+    }
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let given = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    extensions.iter().any(|extension| given.eq_ignore_ascii_case(extension))
 }
 
 /// `... username="bob" ...`

@@ -2,14 +2,18 @@
 
 #[cfg(feature = "edges")]
 pub mod admin;
+mod charset;
 #[cfg(feature = "edges")]
 pub mod cli;
+#[cfg(feature = "edges")]
+mod cloud;
 pub mod codec;
 #[cfg(feature = "edges")]
 mod command;
 #[cfg(feature = "edges")]
 pub mod delivery;
 pub mod filters;
+mod globbing;
 #[cfg(feature = "edges")]
 mod http_client;
 #[cfg(feature = "edges")]
@@ -29,4 +33,6 @@ pub mod pipeline;
 pub mod plan;
 pub mod plugin;
 pub mod settings;
+#[cfg(feature = "edges")]
+mod tls;
 pub mod tune;

@@ -40,6 +40,11 @@ fn authored_cases() {
 }
 
 #[test]
+fn cases_of_the_language() {
+    assert_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/language.jsonl"));
+}
+
+#[test]
 fn recorded_specifications() {
     match std::env::var_os("TAILRACE_SPEC_CASES") {
         Some(path) => assert_all(Path::new(&path)),

@@ -1,6 +1,7 @@
 //! The syslog parser: RFC 3164 and RFC 5424.
 
 use tailrace_common::Timestamp;
+use tailrace_common::syslog::{FACILITIES, SEVERITIES};
 use tailrace_common::timestamp::{Date, valid_date};
 
 use crate::pipeline::{Entry, Failure, FailureKind};
@@ -64,36 +65,6 @@ pub struct Syslog {
     /// `structured_data`: names and values per element.
     pub structured_data: Vec<(String, Vec<(String, String)>)>,
 }
-
-const FACILITIES: [&str; 24] = [
-    "kernel",
-    "user-level",
-    "mail",
-    "system",
-    "security/authorization",
-    "syslogd",
-    "line printer",
-    "network news",
-    "UUCP",
-    "clock",
-    "security/authorization",
-    "FTP",
-    "NTP",
-    "log audit",
-    "log alert",
-    "clock",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-
-const SEVERITIES: [&str; 8] =
-    ["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"];
 
 impl Syslog {
     /// `facility.code` and `facility.name`; the name is missing beyond RFC 5424's table.

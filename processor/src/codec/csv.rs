@@ -7,17 +7,16 @@ use tailrace_common::datetime::Zone;
 use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
 
 use super::plain::message;
-use super::{Codec, CodecDefinition, charset};
+use super::{Codec, CodecDefinition};
 use crate::filters::csv::{Conversion, Dialect};
 use crate::options::{Invalid, Options, value_text};
 use crate::plan::text::interpolate;
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "csv", summary: "Reads and writes comma-separated values.", build };
+    CodecDefinition { name: "csv", summary: "Reads and writes comma-separated values.", text: true, build };
 
 fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let keep_original = options.ecs().enabled();
     let separator = options.string("separator").unwrap_or_else(|| ",".into());
     let quote = options.string("quote_char").unwrap_or_else(|| "\"".into());

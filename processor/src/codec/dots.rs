@@ -8,7 +8,7 @@ use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "dots", summary: "Prints a dot for each event.", build };
+    CodecDefinition { name: "dots", summary: "Prints a dot for each event.", text: false, build };
 
 fn build(options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
     options.finish()?;

@@ -4,15 +4,14 @@ use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Event, FieldPath, Str, Timestamp, Value};
 
 use super::plain::message;
-use super::{Codec, CodecDefinition, charset};
+use super::{Codec, CodecDefinition};
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "es_bulk", summary: "Reads the body of a bulk request.", build };
+    CodecDefinition { name: "es_bulk", summary: "Reads the body of a bulk request.", text: false, build };
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let ecs = options.ecs().enabled();
     let target = options.field("target");
     options.finish()?;

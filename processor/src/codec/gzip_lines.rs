@@ -8,25 +8,32 @@ use flate2::write::GzEncoder;
 use tailrace_common::{Event, Str, Timestamp};
 
 use super::plain::message;
-use super::{Codec, CodecDefinition, Framing, charset};
+use super::{Codec, CodecDefinition, Framing};
+use crate::charset::Charset;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
-pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "gzip_lines", summary: "Takes each line of text compressed by gzip for a message.", build };
+pub(super) const DEFINITION: CodecDefinition = CodecDefinition {
+    name: "gzip_lines",
+    summary: "Takes each line of text compressed by gzip for a message.",
+    // It reads the option itself: the text is inside.
+    text: false,
+    build,
+};
 
 /// More than this is not unpacked of one piece.
 const LARGEST: u64 = 256 << 20;
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let keep_original = options.ecs().enabled();
+    let charset = Charset::read(&mut options);
     options.finish()?;
-    Ok(Box::new(GzipLines { keep_original }))
+    Ok(Box::new(GzipLines { keep_original, charset }))
 }
 
 struct GzipLines {
     keep_original: bool,
+    charset: Charset,
 }
 
 impl Codec for GzipLines {
@@ -39,9 +46,11 @@ impl Codec for GzipLines {
         let read = MultiGzDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut unpacked);
         let too_large = unpacked.len() as u64 > LARGEST;
         unpacked.truncate(usize::try_from(LARGEST).unwrap_or(usize::MAX));
-        let text = Str::from(String::from_utf8_lossy(&unpacked).into_owned());
-        for line in text.as_str().lines() {
-            events.push(message(text.slice_ref(line), now, self.keep_original));
+        let whole = unpacked.strip_suffix(b"\n").unwrap_or(&unpacked);
+        let lines = if unpacked.is_empty() { None } else { Some(whole.split(|byte| *byte == b'\n')) };
+        for line in lines.into_iter().flatten() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            events.push(message(Str::from(self.charset.text(line.to_vec())), now, self.keep_original));
         }
         // What could be unpacked is kept; that there was more must be seen.
         if read.is_err() || too_large {
@@ -79,7 +88,7 @@ fn finish(mut encoder: GzEncoder<Vec<u8>>, text: &[u8]) -> std::io::Result<Vec<u
 mod tests {
     use super::*;
 
-    const CODEC: GzipLines = GzipLines { keep_original: false };
+    const CODEC: GzipLines = GzipLines { keep_original: false, charset: Charset::Utf8 };
 
     fn packed(text: &str) -> Vec<u8> {
         finish(GzEncoder::new(Vec::new(), Compression::default()), text.as_bytes()).unwrap()

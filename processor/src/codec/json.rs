@@ -4,18 +4,25 @@ use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
 
 use super::plain::{message, original};
-use super::{Codec, CodecDefinition, Framing, charset};
+use super::{Codec, CodecDefinition, Framing};
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
-pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "json", summary: "Reads JSON documents; a list makes several events.", build: build_json };
+pub(super) const DEFINITION: CodecDefinition = CodecDefinition {
+    name: "json",
+    summary: "Reads JSON documents; a list makes several events.",
+    text: true,
+    build: build_json,
+};
 
-pub(super) const LINES_DEFINITION: CodecDefinition =
-    CodecDefinition { name: "json_lines", summary: "Reads and writes one JSON document per line.", build: build_lines };
+pub(super) const LINES_DEFINITION: CodecDefinition = CodecDefinition {
+    name: "json_lines",
+    summary: "Reads and writes one JSON document per line.",
+    text: true,
+    build: build_lines,
+};
 
 fn build_json(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let keep_original = options.ecs().enabled();
     let target = options.field("target");
     options.finish()?;
@@ -23,7 +30,6 @@ fn build_json(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box
 }
 
 fn build_lines(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let keep_original = options.ecs().enabled();
     let target = options.field("target");
     let delimiter = options.string("delimiter").filter(|text| !text.is_empty()).unwrap_or_else(|| "\n".into());
@@ -69,11 +75,13 @@ impl Json {
             return;
         }
         match json::parse(&text, Numbers::Float) {
-            Ok(Value::Object(fields)) => events.push(self.event(fields, text, now)),
+            Ok(Value::Object(fields)) => events.push(self.event(fields, Some(text), now)),
             Ok(Value::Array(values)) if values.iter().all(|value| matches!(value, Value::Object(_))) => {
+                // The text is the original of an event by itself only.
+                let original = Some(text).filter(|_| values.len() == 1);
                 for value in values {
                     if let Value::Object(fields) = value {
-                        events.push(self.event(fields, text.clone(), now));
+                        events.push(self.event(fields, original.clone(), now));
                     }
                 }
             }
@@ -86,7 +94,7 @@ impl Json {
         }
     }
 
-    fn event(&self, fields: Object, text: Str, now: Timestamp) -> Event {
+    fn event(&self, fields: Object, text: Option<Str>, now: Timestamp) -> Event {
         let mut event = match &self.target {
             None => Event::from_object(fields, now),
             Some(target) => {
@@ -96,7 +104,7 @@ impl Json {
                 event
             }
         };
-        if self.keep_original && self.lines.is_none() {
+        if let Some(text) = text.filter(|_| self.keep_original && self.lines.is_none()) {
             original(&mut event, text);
         }
         event

@@ -3,16 +3,15 @@
 use tailrace_common::{Event, Str, Timestamp};
 
 use super::plain::{encode_text, message};
-use super::{Codec, CodecDefinition, Framing, charset};
+use super::{Codec, CodecDefinition, Framing};
 use crate::options::{Invalid, Options};
 use crate::plan::template::Template;
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "line", summary: "Takes each line for a message.", build };
+    CodecDefinition { name: "line", summary: "Takes each line for a message.", text: true, build };
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let keep_original = options.ecs().enabled();
     let format = options.template("format");
     let delimiter = options.string("delimiter").filter(|text| !text.is_empty()).unwrap_or_else(|| "\n".into());

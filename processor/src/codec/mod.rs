@@ -2,6 +2,7 @@
 
 use tailrace_common::{Event, Str, Timestamp};
 
+use crate::charset::Charset;
 use crate::lang::ast::Plugin;
 use crate::lang::diagnostic::Diagnostic;
 use crate::options::{Invalid, Options};
@@ -76,8 +77,8 @@ pub enum Length {
     Broken,
 }
 
-/// Decodes the pieces of one buffer, each as its codec wants it: as bytes, or as text in which what is no UTF-8 is
-/// replaced character by character. `finish` sees the events of each piece with its number.
+/// Decodes the pieces of one buffer, each as its codec wants it: as bytes, or as text; a piece that is no UTF-8 is shown
+/// as Ruby's `inspect` does. `finish` sees the events of each piece with its number.
 #[cfg(feature = "edges")]
 pub(crate) fn decode_pieces(
     codec: &dyn Codec,
@@ -107,8 +108,8 @@ pub(crate) fn decode_pieces(
         other => {
             let bytes = other.map_or_else(|error| error.into_bytes(), String::into_bytes);
             each(&|piece, events| {
-                let text = String::from_utf8_lossy(&bytes[piece.clone()]);
-                codec.decode(Str::from(text.as_ref()), now, events);
+                let text = Charset::Utf8.text(bytes[piece.clone()].to_vec());
+                codec.decode(Str::from(text), now, events);
             });
         }
     }
@@ -124,6 +125,8 @@ pub struct CodecDefinition {
     pub name: &'static str,
     /// One sentence.
     pub summary: &'static str,
+    /// Whether it reads text, in an encoding that the option `charset` names.
+    pub text: bool,
     /// Makes one.
     pub build: BuildCodec,
 }
@@ -165,7 +168,44 @@ pub fn from_option(
     let mut nested = options.nested(&plugin, build);
     nested.ignored("id", "codecs are part of their plugin");
     nested.ignored("enable_metric", "codecs are part of their plugin");
-    (definition.build)(nested, build)
+    let charset = if definition.text { Charset::read(&mut nested) } else { Charset::Utf8 };
+    let codec = (definition.build)(nested, build)?;
+    Ok(match charset {
+        Charset::Utf8 => codec,
+        charset => Box::new(Recoding { charset, codec }),
+    })
+}
+
+/// A codec of texts in another encoding than UTF-8.
+struct Recoding {
+    charset: Charset,
+    codec: Box<dyn Codec>,
+}
+
+impl Codec for Recoding {
+    fn decode(&self, text: Str, now: Timestamp, events: &mut Vec<Event>) {
+        self.codec.decode(text, now, events);
+    }
+
+    fn decode_bytes(&self, bytes: &[u8], now: Timestamp, events: &mut Vec<Event>) {
+        self.codec.decode(Str::from(self.charset.text(bytes.to_vec())), now, events);
+    }
+
+    fn is_binary(&self) -> bool {
+        true
+    }
+
+    fn framing(&self) -> Framing {
+        self.codec.framing()
+    }
+
+    fn joiner(&self) -> Option<Joiner> {
+        self.codec.joiner()
+    }
+
+    fn encode(&self, event: &Event, out: &mut Vec<u8>) {
+        self.codec.encode(event, out);
+    }
 }
 
 /// Builds a codec by its name, as if it were written without options.
@@ -176,13 +216,4 @@ pub fn named(name: &str, options: &Options<'_>, build: &BuildContext<'_>) -> Res
     // Without options nothing can be wrong with them.
     let mut findings = Vec::new();
     (definition.build)(Options::new(&plugin, build.ecs, build.expand, &mut findings), build)
-}
-
-/// Reads the option `charset`; only UTF-8 is what records are made of here.
-fn charset(options: &mut Options<'_>) {
-    if let Some(name) = options.string("charset")
-        && !matches!(name.to_ascii_uppercase().as_str(), "UTF-8" | "US-ASCII")
-    {
-        options.error_at("charset", format!("the charset '{name}' is not supported; records are read as UTF-8"));
-    }
 }

@@ -8,7 +8,7 @@ use crate::plan::template::Template;
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "msgpack", summary: "Reads and writes MessagePack maps.", build };
+    CodecDefinition { name: "msgpack", summary: "Reads and writes MessagePack maps.", text: false, build };
 
 /// Deeper messages are refused.
 const DEEPEST: usize = 64;

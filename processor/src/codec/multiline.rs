@@ -8,19 +8,18 @@ use tailrace_common::{Event, Str, Timestamp};
 use tailrace_grok::{Budget, Grok, GrokOptions, PatternSet, Regex, Scratch};
 
 use super::plain::{encode_text, message};
-use super::{Codec, CodecDefinition, charset};
+use super::{Codec, CodecDefinition};
 use crate::filters::grok::read_pattern_files;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "multiline", summary: "Joins lines that belong together.", build };
+    CodecDefinition { name: "multiline", summary: "Joins lines that belong together.", text: true, build };
 
 /// How much work the pattern may take on one line.
 const BUDGET_MILLIS: u64 = 1000;
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let ecs = options.ecs().enabled();
     let mut patterns = if ecs { PatternSet::ecs_v1() } else { PatternSet::legacy() };
     read_pattern_files(&mut options, &mut patterns);
@@ -56,16 +55,17 @@ struct Multiline {
 impl Codec for Multiline {
     fn decode(&self, text: Str, now: Timestamp, events: &mut Vec<Event>) {
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
-        let length = text.len();
+        // Line ends between lines do not count.
+        let length = text.len() - (lines - 1);
         let mut event = message(text, now, self.keep_original);
         if lines > 1 && !self.tag.is_empty() {
             event.tag(&self.tag);
         }
-        if lines >= self.rule.most_lines {
-            event.tag("multiline_codec_max_lines_reached");
-        }
         if length >= self.rule.most_bytes {
             event.tag("multiline_codec_max_bytes_reached");
+        }
+        if lines > self.rule.most_lines {
+            event.tag("multiline_codec_max_lines_reached");
         }
         events.push(event);
     }
@@ -122,7 +122,7 @@ impl Joiner {
     /// Takes a line that stood for so many bytes of the stream; calls `text` with what is complete by it.
     pub fn push(&mut self, line: &[u8], stood: usize, mut text: impl FnMut(&[u8], usize)) {
         let joins = self.rule.joins(line, &mut self.scratch);
-        if !self.rule.to_next && !joins {
+        if !self.rule.to_next && (!joins || self.is_full()) {
             self.flush(&mut text);
         }
         if self.lines > 0 {
@@ -132,10 +132,15 @@ impl Joiner {
         self.lines += 1;
         self.stood += stood;
         self.since = Instant::now();
-        let full = self.lines >= self.rule.most_lines || self.held.len() >= self.rule.most_bytes;
-        if full || (self.rule.to_next && !joins) {
+        if self.rule.to_next && (!joins || self.is_full()) {
             self.flush(&mut text);
         }
+    }
+
+    /// As in Logstash the line that is one too many still belongs to the text.
+    fn is_full(&self) -> bool {
+        let bytes = self.held.len() - self.lines.saturating_sub(1);
+        self.lines > self.rule.most_lines || bytes >= self.rule.most_bytes
     }
 
     /// Gives out what is held.
@@ -180,7 +185,7 @@ mod tests {
         assert_eq!(joined("^\\s", false, false, &lines), ["A\n  at x\n  at y", "B"]);
         assert_eq!(joined("^[A-Z]", false, true, &lines), ["A\n  at x\n  at y", "B"]);
         assert_eq!(joined("\\\\$", true, false, &["a\\", "b", "c"]), ["a\\\nb", "c"]);
-        assert_eq!(joined("^x", false, false, &["1", "x2", "x3", "x4", "x5", "x6"]), ["1\nx2\nx3\nx4", "x5\nx6"]);
+        assert_eq!(joined("^x", false, false, &["1", "x2", "x3", "x4", "x5", "x6"]), ["1\nx2\nx3\nx4\nx5", "x6"]);
         assert_eq!(
             joined("^%{TIMESTAMP_ISO8601}", false, true, &["2024-01-01T00:00:00 a", "b"]),
             ["2024-01-01T00:00:00 a\nb"]

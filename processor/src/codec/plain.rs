@@ -2,16 +2,15 @@
 
 use tailrace_common::{Event, Str, Timestamp};
 
-use super::{Codec, CodecDefinition, charset};
+use super::{Codec, CodecDefinition};
 use crate::options::{Invalid, Options};
 use crate::plan::template::Template;
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "plain", summary: "Takes the text as it is for the message.", build };
+    CodecDefinition { name: "plain", summary: "Takes the text as it is for the message.", text: true, build };
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
-    charset(&mut options);
     let ecs = options.ecs().enabled();
     let format = options.template("format");
     options.finish()?;

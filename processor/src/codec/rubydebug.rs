@@ -9,7 +9,7 @@ use crate::plan::text::ruby_inspect;
 use crate::plugin::BuildContext;
 
 pub(super) const DEFINITION: CodecDefinition =
-    CodecDefinition { name: "rubydebug", summary: "Prints events for people.", build };
+    CodecDefinition { name: "rubydebug", summary: "Prints events for people.", text: false, build };
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Codec>, Invalid> {
     let metadata = options.boolean("metadata", false);

@@ -52,6 +52,24 @@ pub(crate) fn decode(codec: &dyn Codec, texts: &[&str]) -> Vec<Value> {
     events.into_iter().map(bare).collect()
 }
 
+/// The same as JSON, with `@timestamp` where a codec set it.
+pub(crate) fn read(codec: &dyn Codec, texts: &[&str]) -> Vec<serde_json::Value> {
+    let mut events = Vec::new();
+    for text in texts {
+        codec.decode(Str::from(*text), Timestamp::EPOCH, &mut events);
+    }
+    let shown = events.iter().map(|event| {
+        let mut text = Vec::new();
+        json::write_object(event.fields(), &mut text);
+        let mut document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let fields = document.as_object_mut().unwrap();
+        fields.remove("@version");
+        fields.retain(|name, value| name != "@timestamp" || *value != "1970-01-01T00:00:00.000Z");
+        document
+    });
+    shown.collect()
+}
+
 /// What events of exactly these fields are written as.
 pub(crate) fn encode(codec: &dyn Codec, events: &[&str]) -> String {
     let mut out = Vec::new();

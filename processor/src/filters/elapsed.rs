@@ -158,7 +158,7 @@ mod tests {
     use serde_json::json;
     use tailrace_common::Clock;
 
-    use crate::filters::test_plan::{documents, event, plan, shown};
+    use crate::filters::testing::{documents, event, plan, shown};
     use crate::plan::run::Worker;
 
     const START: &str = r#"{"id":7,"tags":["ss"],"@timestamp":"2024-01-01T00:00:00Z"}"#;

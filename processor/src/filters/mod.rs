@@ -40,8 +40,6 @@ mod ruby;
 mod sleep;
 mod split;
 mod syslog_pri;
-#[cfg(test)]
-mod test_plan;
 #[cfg(all(test, feature = "edges"))]
 mod test_server;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use tailrace_common::Value;
 use super::mutate::convert::truncated;
 
 /// Longer numbers are not read: that takes time with the square of their length.
-const DIGITS_LIMIT: usize = 10_000;
+pub(super) const DIGITS_LIMIT: usize = 10_000;
 
 /// `String#to_i`: the whole number that a text begins with, else zero.
 pub(super) fn to_i(text: &str) -> Value {

@@ -1,6 +1,7 @@
 //! Filter `syslog_pri`: the priority of syslog as facility and severity.
 
 use num_bigint::BigInt;
+use tailrace_common::syslog::{DEFAULT_PRIORITY, FACILITIES, SEVERITIES};
 use tailrace_common::{Event, FieldPath, Str, Value};
 
 use super::ruby::value_to_i;
@@ -15,39 +16,6 @@ pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
 };
 
 const FAILURE: &str = "_syslogpriparsefailure";
-
-/// RFC 3164's priority where there is none: user-level, notice.
-const DEFAULT_PRIORITY: i64 = 13;
-
-const FACILITIES: [&str; 24] = [
-    "kernel",
-    "user-level",
-    "mail",
-    "daemon",
-    "security/authorization",
-    "syslogd",
-    "line printer",
-    "network news",
-    "uucp",
-    "clock",
-    "security/authorization",
-    "ftp",
-    "ntp",
-    "log audit",
-    "log alert",
-    "clock",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-
-const SEVERITIES: [&str; 8] =
-    ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
 
 fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn Filter>, Invalid> {
     let ecs = options.ecs().enabled();
@@ -64,12 +32,12 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
         facility: Part {
             code: name(&["facility", "code"], "syslog_facility_code"),
             label: name(&["facility", "name"], "syslog_facility"),
-            labels: words(&mut options, "facility_labels", &FACILITIES),
+            labels: words(&mut options, "facility_labels", FACILITIES),
         },
         severity: Part {
             code: name(&["severity", "code"], "syslog_severity_code"),
             label: name(&["severity", "name"], "syslog_severity"),
-            labels: words(&mut options, "severity_labels", &SEVERITIES),
+            labels: words(&mut options, "severity_labels", SEVERITIES),
         },
         labels,
     };
@@ -77,13 +45,14 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
     Ok(Box::new(filter))
 }
 
-fn words(options: &mut Options<'_>, option: &'static str, default: &[&str]) -> Vec<Str> {
+/// The labels given, else the usual ones; this filter writes those in lower case, and one of them otherwise.
+fn words<const N: usize>(options: &mut Options<'_>, option: &'static str, usual: [&str; N]) -> Vec<Str> {
     let given = options.strings(option);
     if options.is_set(option) {
-        given.iter().map(|label| shared(label)).collect()
-    } else {
-        default.iter().map(|label| shared(label)).collect()
+        return given.iter().map(|label| shared(label)).collect();
     }
+    let own = |label: &str| if label == "system" { "daemon".into() } else { label.to_lowercase() };
+    usual.iter().map(|label| shared(&own(label))).collect()
 }
 
 struct SyslogPri {
@@ -103,7 +72,7 @@ struct Part {
 impl Filter for SyslogPri {
     fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
         let priority = match event.get(&self.source) {
-            None | Some(Value::Null | Value::Bool(false)) => Some(Value::Int(DEFAULT_PRIORITY)),
+            None | Some(Value::Null | Value::Bool(false)) => Some(Value::Int(DEFAULT_PRIORITY.into())),
             Some(Value::Array(values)) => value_to_i(values.first().unwrap_or(&Value::Null)),
             Some(value) => value_to_i(value),
         };

@@ -179,7 +179,7 @@ impl Keys {
 mod tests {
     use tailrace_common::Clock;
 
-    use crate::filters::test_plan::documents;
+    use crate::filters::testing::documents;
 
     /// For each event, given as key and second, whether it is throttled.
     fn throttled(options: &str, events: &[(&str, i64)]) -> Vec<bool> {

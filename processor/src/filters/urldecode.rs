@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::Encoding;
 use tailrace_common::{Event, FieldPath, Str, Value};
 
+use crate::charset::Charset;
 use crate::options::{Invalid, Options};
-use crate::plan::text::inspect_bytes;
 use crate::plugin::{BuildContext, Filter, FilterContext, FilterDefinition};
 
 pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
@@ -20,27 +19,9 @@ fn build(mut options: Options<'_>, _build: &BuildContext<'_>) -> Result<Box<dyn 
     let field = options.field("field").unwrap_or_else(|| FieldPath::field("message"));
     let all_fields = options.boolean("all_fields", false);
     let tags = options.tags("tag_on_failure", "_urldecodefailure");
-    let charset = charset(&mut options);
+    let charset = Charset::read(&mut options);
     options.finish()?;
     Ok(Box::new(UrlDecode { field: (!all_fields).then_some(field), charset, tags }))
-}
-
-fn charset(options: &mut Options<'_>) -> Charset {
-    let name = options.string("charset").unwrap_or_else(|| "UTF-8".into());
-    match name.to_ascii_uppercase().as_str() {
-        "UTF-8" | "UTF8" | "CP65001" => return Charset::Utf8,
-        // The web reads Latin-1 as Windows-1252, Ruby does not.
-        "ISO-8859-1" | "ISO8859-1" => return Charset::Latin1,
-        _ => {}
-    }
-    let label = name.to_ascii_lowercase().replacen("cp", "windows-", usize::from(name.len() == 6));
-    match Encoding::for_label(label.as_bytes()).or_else(|| Encoding::for_label(name.as_bytes())) {
-        Some(encoding) => Charset::Other(encoding),
-        None => {
-            options.error_at("charset", format!("the charset '{name}' is not known"));
-            Charset::Utf8
-        }
-    }
 }
 
 struct UrlDecode {
@@ -48,15 +29,6 @@ struct UrlDecode {
     field: Option<FieldPath>,
     charset: Charset,
     tags: Vec<String>,
-}
-
-/// What decoded bytes are read as.
-enum Charset {
-    /// Bytes that are none are shown as `\xE4`.
-    Utf8,
-    /// Every byte is a character.
-    Latin1,
-    Other(&'static Encoding),
 }
 
 impl Filter for UrlDecode {
@@ -100,14 +72,7 @@ impl UrlDecode {
         if matches!(bytes, Cow::Borrowed(_)) && (text.is_ascii() || matches!(self.charset, Charset::Utf8)) {
             return None;
         }
-        let read = match self.charset {
-            Charset::Utf8 => {
-                String::from_utf8(bytes.into_owned()).unwrap_or_else(|error| inspect_bytes(error.as_bytes()))
-            }
-            Charset::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
-            Charset::Other(encoding) => encoding.decode_without_bom_handling(&bytes).0.into_owned(),
-        };
-        Some(Str::from(read))
+        Some(Str::from(self.charset.text(bytes.into_owned())))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
 
+use super::cron::Schedule;
 use super::stdin::host_name;
 use super::{Feed, Input, InputDecoration, InputDefinition, InputError};
 use crate::codec::{self, Codec, decode_pieces};
@@ -22,26 +23,60 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn I
     let decoration = InputDecoration::read(&mut options);
     let ecs = options.ecs().enabled();
     let command = options.required_string("command");
-    if options.string("schedule").is_some() {
-        options.error_at(
-            "schedule",
-            "'schedule' is not supported; set 'interval' in seconds, or let cron run the command",
-        );
-    } else {
-        options.require("interval");
+    let interval = options.number("interval");
+    let schedule = options.string("schedule");
+    if interval.is_some() && schedule.is_some() {
+        options.error_at("schedule", "set either 'interval' or 'schedule'");
     }
-    let interval = options.number("interval").unwrap_or(60.0).clamp(0.001, 1e9);
+    let times = match schedule.map(|text| Schedule::parse(&text, &build.timezone)) {
+        Some(Ok(schedule)) => Times::At(schedule),
+        Some(Err(message)) => {
+            options.error_at("schedule", message);
+            Times::Every(Duration::MAX)
+        }
+        None => {
+            options.require("interval");
+            Times::Every(Duration::from_secs_f64(interval.unwrap_or(60.0).clamp(0.001, 1e9)))
+        }
+    };
     let codec = codec::from_option(&mut options, build, "plain");
     must_be_allowed(&mut options);
     options.finish()?;
     let shape = Shape { command: Str::from(command.as_str()), codec: codec?, ecs, decoration };
-    Ok(Box::new(Exec { command, interval: Duration::from_secs_f64(interval), shape: Arc::new(shape) }))
+    Ok(Box::new(Exec { command, times, shape: Arc::new(shape) }))
 }
 
 struct Exec {
     command: String,
-    interval: Duration,
+    times: Times,
     shape: Arc<Shape>,
+}
+
+/// When the command runs.
+enum Times {
+    /// At once, and then so often.
+    Every(Duration),
+    At(Schedule),
+}
+
+impl Times {
+    /// Waits before a run, of which the one before began at `last`; false when there is none.
+    fn wait(&self, last: Option<Instant>, feed: &Feed) -> bool {
+        match (self, last) {
+            (Times::Every(_), None) => {}
+            (Times::Every(interval), Some(last)) => feed.stop().sleep(interval.saturating_sub(last.elapsed())),
+            (Times::At(schedule), _) => {
+                let now = Timestamp::now();
+                let Some(next) = schedule.next(now) else {
+                    tracing::warn!("the schedule of the input 'exec' is never due");
+                    return false;
+                };
+                let millis = next.as_millis().saturating_sub(now.as_millis());
+                feed.stop().sleep(Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+            }
+        }
+        !feed.stopping()
+    }
 }
 
 struct Shape {
@@ -53,8 +88,9 @@ struct Shape {
 
 impl Input for Exec {
     fn run(self: Box<Self>, feed: &Feed) -> Result<(), InputError> {
-        while !feed.stopping() {
-            let started = Instant::now();
+        let mut last = None;
+        while self.times.wait(last, feed) {
+            last = Some(Instant::now());
             match run(&self.command) {
                 Err(error) => tracing::error!(command = self.command, %error, "cannot run the command"),
                 Ok(ran) if ran.printed.is_empty() => {}
@@ -65,7 +101,6 @@ impl Input for Exec {
                     }
                 }
             }
-            feed.stop().sleep(self.interval.saturating_sub(started.elapsed()));
         }
         Ok(())
     }

@@ -2,27 +2,34 @@
 //! sender that repeats what was not answered loses nothing.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::serve::{IncomingStream, Listener};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tailrace_common::{Event, FieldPath, Object, Str, Value};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
-use super::net::{self, Address, ServerTls, give, stopped};
+use super::net::{self, Address, Stream, give, stopped};
 use super::texts::Texts;
 use super::{Batch, Feed, Input, InputDecoration, InputDefinition, InputError};
 use crate::codec::{self, Codec};
 use crate::delivery::Lease;
 use crate::options::{Invalid, Options, value_text};
 use crate::plugin::BuildContext;
+use crate::tls::ServerTls;
 
 pub(super) const DEFINITION: InputDefinition =
     InputDefinition { name: "http", summary: "Receives events in the bodies of HTTP requests.", build };
@@ -31,9 +38,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn I
     let decoration = InputDecoration::read(&mut options);
     let ecs = options.ecs().enabled();
     let address = Address::read(&mut options, Some(8080));
-    if ServerTls::read(&mut options).is_some() {
-        options.error_at("ssl_enabled", "TLS is not supported here; put a reverse proxy in front");
-    }
+    let tls = ServerTls::read(&mut options);
     let codec = codec::from_option(&mut options, build, "plain");
     let json = codec::named("json", &options, build);
     for (kind, name) in options.hash("additional_codecs") {
@@ -65,7 +70,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn I
     let (Some(host), Some(request), Some(status)) = (host, request, status) else { return Err(Invalid) };
     let credentials = user.zip(password).map(|(user, password)| basic(&user, &password));
     let context = Context { codec: codec?, json: json?, decoration, host, request };
-    Ok(Box::new(Http { address, most_bytes, credentials, status, headers, context: Arc::new(context) }))
+    Ok(Box::new(Http { address, tls, most_bytes, credentials, status, headers, context: Arc::new(context) }))
 }
 
 fn response_headers(options: &mut Options<'_>) -> HeaderMap {
@@ -82,20 +87,12 @@ fn response_headers(options: &mut Options<'_>) -> HeaderMap {
 
 /// The header that a sender with these credentials sends.
 fn basic(user: &str, password: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::from("Basic ");
-    for chunk in format!("{user}:{password}").as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at)) as usize & 63] as char;
-            out.push(if at <= chunk.len() { digit } else { '=' });
-        }
-    }
-    out
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 struct Http {
     address: Address,
+    tls: Option<ServerTls>,
     most_bytes: usize,
     credentials: Option<String>,
     status: StatusCode,
@@ -125,7 +122,7 @@ struct Shared {
 
 impl Input for Http {
     fn run(self: Box<Self>, feed: &Feed) -> Result<(), InputError> {
-        let address = self.address.clone();
+        let (address, tls) = (self.address, self.tls);
         let shared = Arc::new(Shared {
             credentials: self.credentials,
             status: self.status,
@@ -142,8 +139,9 @@ impl Input for Http {
         net::block_on(async move {
             let listener = TcpListener::bind((address.host.as_str(), address.port)).await;
             let listener = listener.map_err(|error| address.failed(&error))?;
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            let served = axum::serve(listener, service).with_graceful_shutdown({
+            let doors = Doors { listener, tls, shaking: JoinSet::new() };
+            let service = router.into_make_service_with_connect_info::<Peer>();
+            let served = axum::serve(doors, service).with_graceful_shutdown({
                 let feed = feed.clone();
                 async move { stopped(&feed).await }
             });
@@ -152,6 +150,50 @@ impl Input for Http {
                 () = overdue(&feed) => Ok(()),
             }
         })?
+    }
+}
+
+/// Where connections come in, each after its TLS handshake.
+struct Doors {
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    /// Handshakes under way, so that a slow one does not hold up the others.
+    shaking: JoinSet<Option<(Box<dyn Stream>, SocketAddr)>>,
+}
+
+impl Listener for Doors {
+    type Io = Box<dyn Stream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Box<dyn Stream>, SocketAddr) {
+        loop {
+            let room = self.shaking.len() < net::MOST_CONNECTIONS;
+            tokio::select! {
+                (stream, peer) = Listener::accept(&mut self.listener), if room => {
+                    let tls = self.tls.clone();
+                    self.shaking.spawn(async move { Some((net::shaken(stream, peer, tls).await?, peer)) });
+                }
+                Some(shaken) = self.shaking.join_next() => {
+                    if let Ok(Some(shaken)) = shaken {
+                        return shaken;
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Who sent a request.
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, Doors>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Doors>) -> Peer {
+        Peer(*stream.remote_addr())
     }
 }
 
@@ -173,7 +215,7 @@ async fn authorize(State(shared): State<Arc<Shared>>, request: Request, next: Ne
 
 async fn receive(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     method: axum::http::Method,
     uri: axum::http::Uri,
     headers: HeaderMap,
@@ -231,16 +273,4 @@ fn describe(method: &axum::http::Method, uri: &axum::http::Uri, headers: &Header
     let mut described: Object = [("method", method.as_str()), ("path", uri.path())].into_iter().collect();
     described.insert("headers", names.into_iter().map(|(name, text)| (name, Value::from(text))).collect::<Object>());
     described
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_as_a_browser_sends_them() {
-        assert_eq!(basic("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert_eq!(basic("a", "b"), "Basic YTpi");
-        assert_eq!(basic("a", "bc"), "Basic YTpiYw==");
-    }
 }

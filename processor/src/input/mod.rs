@@ -15,6 +15,7 @@ use crate::plugin::BuildContext;
 
 mod beats;
 mod common;
+mod cron;
 mod dead_letters;
 mod exec;
 mod file;

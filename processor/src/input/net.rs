@@ -4,14 +4,9 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -21,9 +16,10 @@ use tokio_rustls::TlsAcceptor;
 use super::{Batch, Feed, InputError, Stopped};
 use crate::lang::diagnostic::Diagnostic;
 use crate::options::Options;
+use crate::tls::ServerTls;
 
 /// More connections than this wait to be accepted.
-const MOST_CONNECTIONS: usize = 2048;
+pub(super) const MOST_CONNECTIONS: usize = 2048;
 /// How soon a waiting task notices that the pipeline stops, or that a worker is free.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -64,87 +60,6 @@ impl Address {
     pub(super) fn failed(&self, error: &io::Error) -> InputError {
         InputError(format!("cannot listen on {}:{}: {error}", self.host, self.port))
     }
-}
-
-/// The certificates of a listening input, checked and loaded when the configuration is.
-#[derive(Clone)]
-pub(super) struct ServerTls(Arc<ServerConfig>);
-
-impl ServerTls {
-    /// Reads Logstash's `ssl_*` options; `None` without `ssl_enabled`.
-    pub(super) fn read(options: &mut Options<'_>) -> Option<ServerTls> {
-        for (old, new) in [
-            ("ssl", "use 'ssl_enabled'"),
-            ("ssl_verify_mode", "use 'ssl_client_authentication'"),
-            ("cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites"),
-            ("tls_min_version", "TLS 1.2 and 1.3 are spoken"),
-            ("tls_max_version", "TLS 1.2 and 1.3 are spoken"),
-        ] {
-            options.obsolete(old, new);
-        }
-        let enabled = options.boolean("ssl_enabled", false);
-        let certificate = options.existing_path("ssl_certificate");
-        let key = options.existing_path("ssl_key");
-        let authorities = options.existing_paths("ssl_certificate_authorities");
-        let clients = options.one_of("ssl_client_authentication", &["none", "optional", "required"], "none");
-        options.ignored("ssl_handshake_timeout", "handshakes may take 10 seconds");
-        options.ignored("ssl_supported_protocols", "TLS 1.2 and 1.3 are spoken");
-        options.ignored("ssl_cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites");
-        if options.string("ssl_key_passphrase").is_some() {
-            options.error_at("ssl_key_passphrase", "encrypted keys are not supported; decrypt it by 'openssl pkey'");
-        }
-        if !enabled {
-            return None;
-        }
-        let (Some(certificate), Some(key)) = (certificate, key) else {
-            for option in ["ssl_certificate", "ssl_key"] {
-                options.require(option);
-            }
-            return None;
-        };
-        match server_config(&certificate, &key, &authorities, clients) {
-            Ok(config) => Some(ServerTls(Arc::new(config))),
-            Err(message) => {
-                options.error_at("ssl_certificate", message);
-                None
-            }
-        }
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    read.map_err(|error| format!("cannot read certificates from '{}': {error}", path.display()))
-}
-
-fn server_config(
-    certificate: &Path,
-    key: &Path,
-    authorities: &[PathBuf],
-    clients: &str,
-) -> Result<ServerConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain = certificates(certificate)?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("cannot read the key from '{}': {error}", key.display()))?;
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let builder = if clients == "none" {
-        builder.with_no_client_auth()
-    } else {
-        let mut roots = RootCertStore::empty();
-        for authority in authorities {
-            for certificate in certificates(authority)? {
-                roots.add(certificate).map_err(|error| format!("'{}': {error}", authority.display()))?;
-            }
-        }
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let verifier = if clients == "optional" { verifier.allow_unauthenticated() } else { verifier };
-        let verifier = verifier.build().map_err(|error| format!("'ssl_certificate_authorities': {error}"))?;
-        builder.with_client_cert_verifier(verifier)
-    };
-    builder.with_single_cert(chain, key).map_err(|error| format!("certificate and key do not fit: {error}"))
 }
 
 /// A connection, encrypted or not.
@@ -193,10 +108,10 @@ where
 }
 
 /// The connection after its TLS handshake, where there is to be one.
-async fn shaken(stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) -> Option<Box<dyn Stream>> {
+pub(super) async fn shaken(stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) -> Option<Box<dyn Stream>> {
     const HANDSHAKE: Duration = Duration::from_secs(10);
-    let Some(ServerTls(config)) = tls else { return Some(Box::new(stream)) };
-    match tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
+    let Some(tls) = tls else { return Some(Box::new(stream)) };
+    match tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(tls.config()).accept(stream)).await {
         Ok(Ok(stream)) => return Some(Box::new(stream)),
         Ok(Err(error)) => tracing::warn!(%peer, %error, "the TLS handshake failed"),
         Err(_) => tracing::warn!(%peer, "the TLS handshake took too long"),

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tailrace_common::syslog::{DEFAULT_PRIORITY, FACILITIES, SEVERITIES};
 use tailrace_common::{Event, FieldPath, Str, Timestamp, Value};
 
 use super::net::{self, Address};
@@ -23,39 +24,8 @@ pub(super) const DEFINITION: InputDefinition =
 
 /// The tag of messages that are no syslog.
 const FAILURE: &str = "_grokparsefailure_sysloginput";
-/// What RFC 3164 says of messages without a priority: user-level, notice.
-const DEFAULT_PRIORITY: i64 = 13;
 /// No datagram is longer.
 const LONGEST_DATAGRAM: usize = 65_536;
-
-const FACILITIES: [&str; 24] = [
-    "kernel",
-    "user-level",
-    "mail",
-    "system",
-    "security/authorization",
-    "syslogd",
-    "line printer",
-    "network news",
-    "UUCP",
-    "clock",
-    "security/authorization",
-    "FTP",
-    "NTP",
-    "log audit",
-    "log alert",
-    "clock",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-const SEVERITIES: [&str; 8] =
-    ["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"];
 
 fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn Input>, Invalid> {
     let decoration = InputDecoration::read(&mut options);
@@ -189,7 +159,7 @@ impl Context {
             Some(Value::String(text)) => text.parse().ok(),
             _ => None,
         };
-        let priority = known.filter(|_| !event.has_tag(FAILURE)).unwrap_or(DEFAULT_PRIORITY);
+        let priority = known.filter(|_| !event.has_tag(FAILURE)).unwrap_or(DEFAULT_PRIORITY.into());
         let (severity, facility) = (priority & 7, priority >> 3);
         for (path, number) in [(&fields.priority, priority), (&fields.severity, severity), (&fields.facility, facility)]
         {

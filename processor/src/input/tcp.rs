@@ -9,13 +9,14 @@ use tailrace_common::{Event, FieldPath, Str, Timestamp, Value};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::net::{self, Address, ServerTls, Stream, give, stopped};
+use super::net::{self, Address, Stream, give, stopped};
 use super::texts::{Cutter, Texts, without_return};
 use super::{Batch, Feed, Input, InputDecoration, InputDefinition, InputError, Stopped};
 use crate::codec::{self, Codec};
 use crate::delivery::Lease;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
+use crate::tls::ServerTls;
 
 pub(super) const DEFINITION: InputDefinition =
     InputDefinition { name: "tcp", summary: "Receives lines over TCP.", build };

@@ -42,7 +42,7 @@ impl Texts {
         parts
     }
 
-    /// Makes events of them. What is no UTF-8 is replaced character by character. `finish` sees each event with the
+    /// Makes events of them. `finish` sees each event with the
     /// number of its text.
     pub(super) fn events(
         self,

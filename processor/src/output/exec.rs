@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use tailrace_common::Event;
 
+use super::common::{Sent, one_by_one};
 use super::{Output, OutputDefinition, OutputError, Services, common_options};
 use crate::command::{must_be_allowed, run};
 use crate::delivery::Share;
@@ -42,22 +43,18 @@ impl Output for Exec {
 
     fn write(&self, events: &[&Event], share: Share) {
         let Some(services) = self.services.get() else { return };
-        for event in events {
+        one_by_one(&self.id, services, events, share, |event| {
             let ran = self.command.render(event).map_err(|error| error.to_string());
-            let ran = ran.and_then(|command| run(&command).map_err(|error| error.to_string()));
-            match ran {
-                Ok(ran) if self.quiet => drop(ran),
-                // What the command prints is for people; that nobody reads it is no failure.
-                Ok(ran) => drop(std::io::stdout().lock().write_all(&ran.printed)),
-                Err(reason) => {
-                    if let Err(error) = services.dead_letters.write(event, &self.id, &reason) {
-                        tracing::error!(output = self.id, %error, reason, "cannot write a dead letter; the batch is not committed");
-                        return;
+            match ran.and_then(|command| run(&command).map_err(|error| error.to_string())) {
+                Ok(ran) => {
+                    if !self.quiet {
+                        // What the command prints is for people; that nobody reads it is no failure.
+                        drop(std::io::stdout().lock().write_all(&ran.printed));
                     }
+                    Sent::Delivered
                 }
+                Err(reason) => Sent::Refused(reason),
             }
-        }
-        services.count(events.len());
-        share.done();
+        });
     }
 }

@@ -313,13 +313,7 @@ impl HttpOutput {
 
     /// Keeps events that cannot be delivered; false when the disk refuses.
     fn bury(&self, events: &[&Event], reason: &str, services: &Services) -> bool {
-        events.iter().all(|event| {
-            let written = services.dead_letters.write(event, &self.id, reason);
-            if let Err(error) = &written {
-                tracing::error!(output = self.id, %error, reason, "cannot write a dead letter; the batch is not committed");
-            }
-            written.is_ok()
-        })
+        events.iter().all(|event| services.bury(event, &self.id, reason))
     }
 }
 

@@ -241,11 +241,9 @@ impl KafkaOutput {
 
 /// Writes an event that the producer does not take to the dead letters.
 fn bury(services: &Services, event: &Event, id: &str, error: &KafkaError, share: Share) -> bool {
-    let written = services.dead_letters.write(event, id, &error.to_string());
-    if let Err(refused) = &written {
-        tracing::error!(error = %refused, reason = %error, "cannot write a dead letter; its records are not committed");
-        return false;
+    let buried = services.bury(event, id, &error.to_string());
+    if buried {
+        share.done();
     }
-    share.done();
-    true
+    buried
 }

@@ -9,6 +9,7 @@ use crate::input::Stop;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
+mod common;
 mod elasticsearch;
 mod email;
 mod exec;
@@ -21,6 +22,8 @@ mod pipeline;
 mod socket;
 mod stdout;
 mod zabbix;
+
+use common::{common_options, connect, document_id};
 
 /// An output, compiled.
 pub trait Output: Send + Sync {
@@ -58,6 +61,15 @@ impl Services {
     pub fn count(&self, delivered: usize) {
         self.delivered.fetch_add(delivered as u64, std::sync::atomic::Ordering::Relaxed);
     }
+
+    /// Keeps an event that cannot be delivered in the dead letters; false when the disk refuses it.
+    fn bury(&self, event: &Event, output: &str, reason: &str) -> bool {
+        let written = self.dead_letters.write(event, output, reason);
+        if let Err(error) = &written {
+            tracing::error!(output, %error, reason, "cannot write a dead letter; the batch is not committed");
+        }
+        written.is_ok()
+    }
 }
 
 /// Why an output cannot work.
@@ -88,6 +100,7 @@ pub static OUTPUTS: &[OutputDefinition] = &[
     kafka::DEFINITION,
     local::DEFINITION,
     null::DEFINITION,
+    elasticsearch::OPENSEARCH,
     pipeline::DEFINITION,
     stdout::DEFINITION,
     socket::TCP,
@@ -98,25 +111,4 @@ pub static OUTPUTS: &[OutputDefinition] = &[
 /// The output of that name.
 pub fn find(name: &str) -> Option<&'static OutputDefinition> {
     OUTPUTS.iter().find(|definition| definition.name == name)
-}
-
-/// Reads the options that every output has.
-fn common_options(options: &mut Options<'_>) {
-    options.string("id");
-    options.boolean("enable_metric", true);
-    options.obsolete("workers", "the pipeline's workers deliver; see 'pipeline.workers'");
-}
-
-/// The id of an event's document: `[@metadata][_id]` where the agent set one, else its place in Kafka, else none.
-fn document_id(event: &Event) -> Option<String> {
-    if let Some(id) = event.metadata().get("_id").and_then(tailrace_common::Value::as_str) {
-        // Several documents of one line differ by their number.
-        return Some(match event.origin.as_ref().map_or(0, |origin| origin.ordinal) {
-            0 => id.to_string(),
-            ordinal => format!("{id}-{ordinal}"),
-        });
-    }
-    let origin = event.origin.as_ref()?;
-    let place = format!("{}-{}-{}", origin.lane.topic, origin.lane.partition, origin.offset);
-    Some(if origin.ordinal == 0 { place } else { format!("{place}-{}", origin.ordinal) })
 }

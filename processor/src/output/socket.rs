@@ -2,17 +2,18 @@
 //! delivered.
 
 use std::io::{self, Write};
-use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{ToSocketAddrs, UdpSocket};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tailrace_common::Event;
 
-use super::{Output, OutputDefinition, OutputError, Services, common_options};
+use super::{Output, OutputDefinition, OutputError, Services, common_options, connect};
 use crate::codec::{self, Codec};
 use crate::delivery::Share;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
+use crate::tls::ClientTls;
 
 pub(super) const TCP: OutputDefinition =
     OutputDefinition { name: "tcp", summary: "Sends events over TCP.", build: build_tcp };
@@ -30,9 +31,7 @@ fn build_tcp(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<d
     if options.one_of("mode", &["server", "client"], "client") == "server" {
         options.error_at("mode", "mode server is not supported; let the far side listen");
     }
-    if options.boolean("ssl_enabled", false) {
-        options.error_at("ssl_enabled", "TLS is not supported here; use the http or kafka output");
-    }
+    let tls = ClientTls::read(&mut options);
     let interval = options.number("reconnect_interval").unwrap_or(10.0).clamp(0.001, 86_400.0);
     options.finish()?;
     let retry = Duration::from_secs_f64(interval);
@@ -41,7 +40,7 @@ fn build_tcp(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<d
         port,
         codec: codec?,
         retry,
-        wire: Wire::Tcp(Mutex::default()),
+        wire: Wire::Tcp { stream: Mutex::default(), tls },
         services: OnceLock::new(),
     }))
 }
@@ -79,8 +78,11 @@ struct Socket {
     services: OnceLock<Services>,
 }
 
+/// A connection, encrypted or not.
+type Stream = Box<dyn Write + Send>;
+
 enum Wire {
-    Tcp(Mutex<Option<TcpStream>>),
+    Tcp { stream: Mutex<Option<Stream>>, tls: Option<ClientTls> },
     Udp { socket: Mutex<Option<UdpSocket>>, retries: u64 },
 }
 
@@ -93,7 +95,7 @@ impl Output for Socket {
     fn write(&self, events: &[&Event], share: Share) {
         let Some(services) = self.services.get() else { return };
         let delivered = match &self.wire {
-            Wire::Tcp(stream) => self.write_stream(events, stream, services),
+            Wire::Tcp { stream, tls } => self.write_stream(events, stream, tls.as_ref(), services),
             Wire::Udp { socket, retries } => self.write_datagrams(events, socket, *retries, services),
         };
         if delivered {
@@ -105,7 +107,13 @@ impl Output for Socket {
 
 impl Socket {
     /// Writes until all is taken; false when the pipeline gave up before.
-    fn write_stream(&self, events: &[&Event], stream: &Mutex<Option<TcpStream>>, services: &Services) -> bool {
+    fn write_stream(
+        &self,
+        events: &[&Event],
+        stream: &Mutex<Option<Stream>>,
+        tls: Option<&ClientTls>,
+        services: &Services,
+    ) -> bool {
         let mut text = Vec::with_capacity(events.len() * 512);
         for event in events {
             self.codec.encode(event, &mut text);
@@ -114,7 +122,7 @@ impl Socket {
             }
         }
         let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Err(error) = self.write_once(&mut stream, &text) {
+        while let Err(error) = self.write_once(&mut stream, tls, &text) {
             *stream = None;
             tracing::warn!(host = self.host, port = self.port, %error, "cannot send; will try again");
             services.abandon.sleep(self.retry);
@@ -125,26 +133,19 @@ impl Socket {
         true
     }
 
-    fn write_once(&self, stream: &mut Option<TcpStream>, text: &[u8]) -> io::Result<()> {
+    fn write_once(&self, stream: &mut Option<Stream>, tls: Option<&ClientTls>, text: &[u8]) -> io::Result<()> {
         let open = match stream {
             Some(open) => open,
-            None => stream.insert(self.connect()?),
-        };
-        open.write_all(text)
-    }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, TIMEOUT) {
-                Ok(stream) => {
-                    stream.set_write_timeout(Some(TIMEOUT))?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
+            None => {
+                let plain = connect(&self.host, self.port, TIMEOUT)?;
+                stream.insert(match tls {
+                    Some(tls) => Box::new(tls.connect(&self.host, plain)?),
+                    None => Box::new(plain),
+                })
             }
-        }
-        Err(last)
+        };
+        open.write_all(text)?;
+        open.flush()
     }
 
     /// Sends a datagram for each event. What cannot be sent goes to the dead letters.
@@ -167,8 +168,7 @@ impl Socket {
                     services.abandon.sleep(self.retry);
                     continue;
                 }
-                if let Err(refused) = services.dead_letters.write(event, "udp", &error.to_string()) {
-                    tracing::error!(error = %refused, reason = %error, "cannot write a dead letter; the batch is not committed");
+                if !services.bury(event, "udp", &error.to_string()) {
                     return false;
                 }
                 break;

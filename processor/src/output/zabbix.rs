@@ -1,7 +1,6 @@
 //! Output `zabbix`: values for trapper items, by the protocol of zabbix_sender.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tailrace_common::{Event, FieldPath, Timestamp};
 
-use super::{Output, OutputDefinition, OutputError, Services, common_options};
+use super::common::Backoff;
+use super::{Output, OutputDefinition, OutputError, Services, common_options, connect};
 use crate::delivery::Share;
 use crate::options::{Invalid, Options, value_text};
 use crate::plugin::BuildContext;
@@ -90,8 +90,7 @@ impl Output for Zabbix {
                 continue;
             }
             let reason = format!("the event has no '{}', or no key and value", self.host);
-            if let Err(error) = services.dead_letters.write(event, &self.id, &reason) {
-                tracing::error!(%error, reason, "cannot write a dead letter; its records are not committed");
+            if !services.bury(event, &self.id, &reason) {
                 return;
             }
         }
@@ -124,7 +123,7 @@ impl Zabbix {
 
     /// Sends until the server has answered; false when the pipeline gave up before.
     fn deliver(&self, values: &[serde_json::Value], services: &Services) -> bool {
-        let mut wait = Duration::from_millis(500);
+        let mut backoff = Backoff::new(services, Duration::from_millis(500), Duration::from_secs(30));
         loop {
             match self.exchange(values) {
                 Ok(answer) if answer.response == "success" => {
@@ -148,20 +147,14 @@ impl Zabbix {
                     tracing::warn!(output = self.id, server = self.server, port = self.port, %error, "cannot send to zabbix; will try again")
                 }
             }
-            services.abandon.sleep(wait);
-            if services.abandon.is_set() {
+            if !backoff.wait() {
                 return false;
             }
-            wait = (wait * 2).min(Duration::from_secs(30));
         }
     }
 
     fn exchange(&self, values: &[serde_json::Value]) -> io::Result<Answer> {
-        let address = (self.server.as_str(), self.port).to_socket_addrs()?.next();
-        let address = address.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
-        let mut stream = TcpStream::connect_timeout(&address, self.timeout)?;
-        stream.set_read_timeout(Some(self.timeout.max(Duration::from_secs(1))))?;
-        stream.set_write_timeout(Some(self.timeout.max(Duration::from_secs(1))))?;
+        let mut stream = connect(&self.server, self.port, self.timeout.max(Duration::from_secs(1)))?;
         let now = Timestamp::now();
         let body = serde_json::to_vec(
             &json!({ "request": "sender data", "data": values, "clock": now.secs, "ns": now.nanos }),

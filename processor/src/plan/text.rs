@@ -136,7 +136,8 @@ fn escape(text: &str, out: &mut String) {
             '\u{c}' => out.push_str("\\f"),
             '\u{1b}' => out.push_str("\\e"),
             '#' if text[at + 1..].starts_with(['{', '$', '@']) => out.push_str("\\#"),
-            control if control.is_control() => out.push_str(&format!("\\x{:02X}", u32::from(control))),
+            '\u{7f}' => out.push_str("\\x7F"),
+            control if control.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(control))),
             other => out.push(other),
         }
     }

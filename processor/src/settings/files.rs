@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::globbing;
 use crate::lang::ast::{Config, Kind, Source};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::{ParseOptions, parse};
@@ -33,6 +34,14 @@ pub enum FilesError {
         /// Why.
         source: std::io::Error,
     },
+    /// An address cannot be fetched.
+    #[error("cannot fetch '{address}': {reason}")]
+    Unreachable {
+        /// As given, without what stands before its `@`.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// A file is not text.
     #[error("'{}' is not valid UTF-8 (byte {at})", path.display())]
     NotText {
@@ -43,7 +52,7 @@ pub enum FilesError {
     },
 }
 
-/// The files that a file, a folder (all its files, whatever their names), a glob or a `file://` address names: sorted,
+/// The files that a file, a folder (all its visible files, whatever their names), a glob or a `file://` address names: sorted,
 /// without backups (`~`).
 pub fn find(address: &str) -> Result<Vec<PathBuf>, FilesError> {
     let address = address.strip_prefix("file://").unwrap_or(address);
@@ -52,18 +61,44 @@ pub fn find(address: &str) -> Result<Vec<PathBuf>, FilesError> {
         let unreadable = |source| FilesError::Unreadable { path: path.to_path_buf(), source };
         let entries = fs::read_dir(path).map_err(unreadable)?;
         let entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-        entries.into_iter().map(|entry| entry.path()).collect()
+        // Editors leave hidden files behind.
+        let visible = entries.into_iter().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+        visible.map(|entry| entry.path()).collect()
     } else if path.exists() {
         vec![path.to_path_buf()]
     } else {
-        let found = glob::glob(address).map_err(|source| FilesError::Pattern { pattern: address.into(), source })?;
+        let found =
+            globbing::find(address).map_err(|source| FilesError::Pattern { pattern: address.into(), source })?;
         let unreadable =
             |error: glob::GlobError| FilesError::Unreadable { path: error.path().into(), source: error.into() };
-        found.collect::<Result<Vec<_>, _>>().map_err(unreadable)?
+        found.into_iter().collect::<Result<Vec<_>, _>>().map_err(unreadable)?
     };
     files.retain(|file| file.is_file() && !file.to_string_lossy().ends_with('~'));
     files.sort();
     if files.is_empty() { Err(FilesError::NotFound(address.into())) } else { Ok(files) }
+}
+
+/// The configurations that an address names, in order: files as [`find`] finds them, or what an address of the web
+/// answers.
+pub fn sources(address: &str) -> Result<Vec<Arc<Source>>, FilesError> {
+    if address.starts_with("http://") || address.starts_with("https://") {
+        return Ok(vec![fetched(address)?]);
+    }
+    find(address)?.iter().map(|file| read(file)).collect()
+}
+
+fn fetched(address: &str) -> Result<Arc<Source>, FilesError> {
+    // User and password are for the server only.
+    let shown = match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        _ => address.to_string(),
+    };
+    #[cfg(feature = "edges")]
+    let fetched = super::remote::fetch(address);
+    #[cfg(not(feature = "edges"))]
+    let fetched: Result<Vec<u8>, String> = Err("this build does not speak HTTP".into());
+    let bytes = fetched.map_err(|reason| FilesError::Unreachable { address: shown.clone(), reason })?;
+    source(shown, bytes)
 }
 
 /// Reads the files that the addresses name, each file on its own, and joins their sections in order.
@@ -71,8 +106,8 @@ pub fn load(addresses: &[String], options: ParseOptions) -> Result<(Config, Vec<
     let mut joined = Config::default();
     let mut findings = Vec::new();
     for address in addresses {
-        for path in find(address)? {
-            let (config, diagnostics) = parse(&read(&path)?, options);
+        for source in sources(address)? {
+            let (config, diagnostics) = parse(&source, options);
             joined.sections.extend(config.sections);
             findings.extend(diagnostics);
         }
@@ -83,9 +118,14 @@ pub fn load(addresses: &[String], options: ParseOptions) -> Result<(Config, Vec<
 /// Reads one file.
 pub fn read(path: &Path) -> Result<Arc<Source>, FilesError> {
     let bytes = fs::read(path).map_err(|source| FilesError::Unreadable { path: path.into(), source })?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| FilesError::NotText { path: path.into(), at: error.utf8_error().valid_up_to() })?;
-    Ok(Arc::new(Source { name: path.display().to_string(), text }))
+    source(path.display().to_string(), bytes)
+}
+
+fn source(name: String, bytes: Vec<u8>) -> Result<Arc<Source>, FilesError> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Arc::new(Source { name, text })),
+        Err(error) => Err(FilesError::NotText { path: name.into(), at: error.utf8_error().valid_up_to() }),
+    }
 }
 
 /// Reads a configuration given as text (`-e`); without input it reads stdin, without output it prints to stdout.
@@ -110,7 +150,7 @@ mod tests {
     #[test]
     fn folders_globs_and_addresses() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["20-b", "10-a.conf", "30-c.conf~", "40-d.conf"] {
+        for name in ["20-b", "10-a.conf", "30-c.conf~", "40-d.conf", ".10-a.conf.swp"] {
             fs::write(folder.path().join(name), "filter { drop { } }").unwrap();
         }
         fs::create_dir(folder.path().join("sub")).unwrap();
@@ -121,6 +161,7 @@ mod tests {
         };
         assert_eq!(names(at("")), ["10-a.conf", "20-b", "40-d.conf"]);
         assert_eq!(names(at("*.conf*")), ["10-a.conf", "40-d.conf"]);
+        assert_eq!(names(at("{10,20}-*")), ["10-a.conf", "20-b"]);
         assert_eq!(names(format!("file://{}", at("20-b"))), ["20-b"]);
         assert!(matches!(find(&at("none")), Err(FilesError::NotFound(_))));
         let (config, findings) = load(&[at("10-a.conf"), at("20-b")], ParseOptions::default()).unwrap();

@@ -264,9 +264,12 @@ impl Reader {
                     Some(items) => items.iter().filter_map(|item| self.text(key, item)).collect(),
                     None => self.text(key, node).into_iter().collect(),
                 };
-                instance.source = Some(Source::Files(addresses));
+                self.source(instance, key, node, Some(Source::Files(addresses)));
             }
-            "config.string" => instance.source = self.text(key, node).map(Source::Text),
+            "config.string" => {
+                let text = self.text(key, node).map(Source::Text);
+                self.source(instance, key, node, text);
+            }
             "config.support_escapes" => {
                 instance.support_escapes = self.parsed(key, node, "true or false").unwrap_or(false);
             }
@@ -281,6 +284,13 @@ impl Reader {
             _ => return false,
         }
         true
+    }
+
+    fn source(&mut self, instance: &mut Instance, key: &str, node: &Node, source: Option<Source>) {
+        if instance.source.is_some() {
+            self.error(node, &format!("'{key}': 'path.config' and 'config.string' exclude each other"));
+        }
+        instance.source = source;
     }
 
     fn process_key(&mut self, process: &mut ProcessSettings, key: &str, node: &Node) {
@@ -383,13 +393,14 @@ mod tests {
     fn all_errors_with_their_places() {
         let folder = folder(&[(
             "pipelines.yml",
-            "- pipeline.id: a\n  pipeline.worker: 2\n- pipeline.id: a\n  path.config: x\n",
+            "- pipeline.id: a\n  pipeline.worker: 2\n- pipeline.id: a\n  path.config: x\n  config.string: ''\n",
         )]);
         let defaults = ProcessSettings::new(PipelineSettings::default()).defaults;
         let error = read_pipelines(folder.path(), &defaults).unwrap_err().to_string();
         for part in [
             ":2:20: unknown setting 'pipeline.worker'; did you mean 'pipeline.workers'?",
             "needs 'path.config'",
+            ":5:18: 'config.string': 'path.config' and 'config.string' exclude each other",
             "id 'a' is taken",
         ] {
             assert!(error.contains(part), "{error}");

@@ -75,11 +75,20 @@ struct Checked {
 impl CheckArgs {
     /// Checks and prints.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let colours = render::Colours(io::stdout().is_terminal());
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let code = self.check(&mut out, colours)?;
+        out.flush()?;
+        Ok(ExitCode::from(code))
+    }
+
+    /// Checks, prints, and hands back the exit code.
+    fn check(&self, out: &mut impl Write, colours: render::Colours) -> io::Result<u8> {
         let instances = match self.instances() {
             Ok(instances) => instances,
             Err(error) => {
                 eprintln!("{error}");
-                return Ok(ExitCode::FAILURE);
+                return Ok(1);
             }
         };
         let mut checked = Vec::new();
@@ -88,7 +97,7 @@ impl CheckArgs {
                 Ok(files) => checked.extend(files),
                 Err(error) => {
                     eprintln!("error: {error}");
-                    return Ok(ExitCode::from(2));
+                    return Ok(2);
                 }
             }
         }
@@ -96,9 +105,9 @@ impl CheckArgs {
             let error = |finding: &Diagnostic| finding.severity == Severity::Error;
             checked.iter_mut().for_each(|file| file.findings.retain(error));
         }
-        self.print(&checked)?;
+        self.print(&checked, out, colours)?;
         let failed = checked.iter().any(|checked| has_errors(&checked.findings));
-        Ok(ExitCode::from(u8::from(failed)))
+        Ok(u8::from(failed))
     }
 
     /// The files given, as one pipeline, or those of the settings.
@@ -127,10 +136,10 @@ impl CheckArgs {
         match &instance.source {
             Some(Source::Files(addresses)) => {
                 for address in addresses {
-                    for file in files::find(address)? {
-                        let (part, findings) = parse(&files::read(&file)?, options);
+                    for source in files::sources(address)? {
+                        let (part, findings) = parse(&source, options);
                         config.sections.extend(part.sections);
-                        checked.push(Checked { file, findings });
+                        checked.push(Checked { file: source.name.clone().into(), findings });
                     }
                 }
             }
@@ -156,12 +165,10 @@ impl CheckArgs {
         Ok(checked)
     }
 
-    fn print(&self, checked: &[Checked]) -> io::Result<()> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
+    fn print(&self, checked: &[Checked], out: &mut impl Write, colours: render::Colours) -> io::Result<()> {
         let findings = || checked.iter().flat_map(|checked| &checked.findings);
         match self.format {
             Format::Human => {
-                let colours = render::Colours(io::stdout().is_terminal());
                 findings().try_for_each(|finding| writeln!(out, "{}", render::human(finding, colours)))?;
                 let errors = findings().filter(|finding| finding.severity == Severity::Error).count();
                 let warnings = findings().count() - errors;
@@ -178,7 +185,7 @@ impl CheckArgs {
                 render::junit(checked.iter().map(|file| (file.file.as_path(), file.findings.as_slice())))
             )?,
         }
-        out.flush()
+        Ok(())
     }
 }
 
@@ -197,4 +204,91 @@ fn syntax_json(checked: &Checked) -> serde_json::Value {
     });
     let errors: Vec<_> = errors.collect();
     json!({ "file": checked.file, "ok": errors.is_empty(), "errors": errors })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        check: CheckArgs,
+    }
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        folder
+    }
+
+    /// Exit code and output of a command in which `DIR` stands for the folder.
+    fn checked(folder: &tempfile::TempDir, arguments: &str) -> (u8, String) {
+        let path = folder.path().display().to_string();
+        let arguments = arguments.split(' ').map(|word| word.replace("DIR", &path));
+        let command = Command::try_parse_from(std::iter::once("check".to_string()).chain(arguments)).unwrap();
+        let mut out = Vec::new();
+        let code = command.check.check(&mut out, render::Colours(false)).unwrap();
+        (code, String::from_utf8(out).unwrap().replace(&path, "DIR"))
+    }
+
+    #[test]
+    fn each_format_says_where() {
+        let folder = folder(&[
+            ("1.conf", "filter {\n  mutate { foo => 1 }\n}"),
+            ("2.conf", "filter { drop { } }"),
+            ("3.conf", "filter { drop }"),
+        ]);
+        let (code, human) = checked(&folder, "DIR");
+        assert_eq!(code, 1);
+        assert!(
+            human.contains("error[unknown-option]: unknown option 'foo' for 'mutate'\n  --> DIR/1.conf:2:12\n"),
+            "{human}"
+        );
+        assert!(human.ends_with("3 files, 2 errors, 0 warnings\n"), "{human}");
+        let (_, json) = checked(&folder, "DIR --format json");
+        let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["file"], &first["line"], &first["column"]), (&"DIR/1.conf".into(), &2.into(), &12.into()));
+        let (_, github) = checked(&folder, "DIR --format github");
+        assert!(github.starts_with("::error file=DIR/1.conf,line=2,col=12,title=unknown-option::"), "{github}");
+        let (_, junit) = checked(&folder, "DIR --format junit");
+        assert!(junit.contains("<testsuite name=\"tailrace check\" tests=\"3\" failures=\"2\">"), "{junit}");
+        assert!(junit.contains("<testcase classname=\"check\" name=\"DIR/2.conf\"></testcase>"), "{junit}");
+        let (code, syntax) = checked(&folder, "DIR --syntax --format json");
+        let files: Vec<serde_json::Value> = syntax.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ok: Vec<bool> = files.iter().map(|file| file["ok"].as_bool().unwrap()).collect();
+        assert_eq!((code, ok), (1, vec![true, true, false]));
+        assert_eq!((&files[2]["errors"][0]["line"], &files[2]["errors"][0]["column"]), (&1.into(), &15.into()));
+    }
+
+    #[test]
+    fn settings_hold_for_their_pipelines() {
+        let folder = folder(&[
+            ("logstash.yml", "pipeline.ecs_compatibility: disabled\nconfig.support_escapes: true\n"),
+            (
+                "pipelines.yml",
+                "- pipeline.id: a\n  path.config: DIR/a.conf\n- pipeline.id: b\n  pipeline.ecs_compatibility: v8\n  path.config: DIR/b.conf\n- pipeline.id: c\n  config.string: 'filter { geo { } }'\n",
+            ),
+            ("a.conf", "filter { json { source => \"a\\\"\" } }"),
+            ("b.conf", "filter { json { source => \"b\" id => \"x\" } json { source => \"b\" id => \"x\" } }"),
+        ]);
+        let path = folder.path().join("pipelines.yml");
+        let text = std::fs::read_to_string(&path).unwrap().replace("DIR", &folder.path().display().to_string());
+        std::fs::write(&path, text).unwrap();
+        let (code, github) = checked(&folder, "--path.settings DIR --format github --no-warnings");
+        let titles: Vec<&str> =
+            github.lines().map(|line| line.split("title=").nth(1).unwrap().split("::").next().unwrap()).collect();
+        assert_eq!((code, titles), (1, vec!["duplicate-id", "unknown-plugin"]), "{github}");
+        assert!(github.contains("file=DIR/b.conf,"), "{github}");
+    }
+
+    #[test]
+    fn nothing_to_read_is_wrong_usage() {
+        let folder = folder(&[]);
+        assert_eq!(checked(&folder, "DIR/none.conf").0, 2);
+        assert_eq!(checked(&folder, "--path.settings DIR").0, 1);
+    }
 }

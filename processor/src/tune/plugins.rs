@@ -9,6 +9,7 @@ use clap::Args;
 use tailrace_common::Clock;
 use tailrace_common::nearest::nearest;
 
+use crate::charset::Charset;
 use crate::codec::CODECS;
 use crate::filters::FILTERS;
 use crate::input::INPUTS;
@@ -25,12 +26,16 @@ Examples:
   tailrace plugins
   tailrace plugins mutate
   tailrace plugins output/kafka
+  tailrace plugins --markdown > docs/plugins.md
 
 Exit codes: 0 done, 1 no such plugin, 2 wrong usage.")]
 pub struct PluginsArgs {
     /// A plugin, or its kind and name.
     #[arg(value_name = "[KIND/]NAME")]
     name: Option<String>,
+    /// Print all with their options as Markdown: the page docs/plugins.md.
+    #[arg(long, conflicts_with = "name")]
+    markdown: bool,
 }
 
 /// A plugin as it is shown.
@@ -47,6 +52,11 @@ impl PluginsArgs {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         let plugins = all();
+        if self.markdown {
+            markdown(&mut out, &plugins)?;
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let Some(wanted) = self.name else {
             list(&mut out, &plugins)?;
             return Ok(ExitCode::SUCCESS);
@@ -89,6 +99,55 @@ fn show(out: &mut impl Write, plugin: &Shown) -> io::Result<()> {
     writeln!(out)
 }
 
+/// A page of all plugins, by kind.
+fn markdown(out: &mut impl Write, plugins: &[Shown]) -> io::Result<()> {
+    writeln!(out, "# Plugins\n")?;
+    writeln!(
+        out,
+        "All inputs, filters, outputs and codecs with their options, which mean what they mean in Logstash. The"
+    )?;
+    writeln!(
+        out,
+        "examples run as they stand. Left out are `id` and `enable_metric`, which all have, `add_field`, `tags` and"
+    )?;
+    writeln!(out, "`type` of inputs, and `add_field`, `remove_field`, `add_tag` and `remove_tag` of filters.")?;
+    writeln!(out, "\nWritten by `tailrace plugins --markdown`.")?;
+    let mut kind = "";
+    for plugin in plugins {
+        if plugin.kind != kind {
+            kind = plugin.kind;
+            writeln!(out, "\n## {}{}s", kind[..1].to_uppercase(), &kind[1..])?;
+        }
+        writeln!(out, "\n### {}\n\n{}", plugin.name, plugin.summary)?;
+        if let Some(example) = plugin.example {
+            writeln!(out, "\n    {}", example.replace('\n', "\n    "))?;
+        }
+        let options: Vec<&Known> = plugin.options.iter().filter(|option| !COMMON.contains(&option.name)).collect();
+        if !options.is_empty() {
+            writeln!(out, "\n| Option | Value |\n| --- | --- |")?;
+        }
+        for option in options {
+            writeln!(out, "| `{}` | {} |", option.name, option.expected.replace('|', "\\|"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Options that all plugins of a kind have.
+const COMMON: [&str; 11] = [
+    "add_field",
+    "add_tag",
+    "enable_metric",
+    "exclude_tags",
+    "id",
+    "periodic_flush",
+    "remove_field",
+    "remove_tag",
+    "tags",
+    "type",
+    "workers",
+];
+
 /// Every plugin, asked for its options.
 fn all() -> Vec<Shown> {
     let mut all = Vec::new();
@@ -109,7 +168,12 @@ fn all() -> Vec<Shown> {
         all.push(Shown { kind: "output", name: known.name, summary: known.summary, example: None, options });
     }
     for known in CODECS {
-        let options = asked(known.name, |options, build| drop((known.build)(options, build)));
+        let options = asked(known.name, |mut options, build| {
+            if known.text {
+                Charset::read(&mut options);
+            }
+            drop((known.build)(options, build));
+        });
         all.push(Shown { kind: "codec", name: known.name, summary: known.summary, example: None, options });
     }
     all
@@ -138,6 +202,19 @@ fn asked(name: &str, builder: impl FnOnce(Options<'_>, &BuildContext<'_>)) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `TAILRACE_UPDATE=1 cargo test` writes the page anew.
+    #[test]
+    fn the_page_of_plugins_is_current() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/plugins.md");
+        let mut written = Vec::new();
+        assert!(markdown(&mut written, &all()).is_ok());
+        let written = String::from_utf8_lossy(&written);
+        if std::env::var_os("TAILRACE_UPDATE").is_some() {
+            assert!(std::fs::write(page, written.as_bytes()).is_ok());
+        }
+        assert_eq!(std::fs::read_to_string(page).unwrap_or_default(), written, "see the comment of this test");
+    }
 
     #[test]
     fn plugins_tell_their_options() {

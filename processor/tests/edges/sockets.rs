@@ -90,3 +90,74 @@ fn syslog_over_udp_and_tcp() {
     running.stop();
     assert!(running.join());
 }
+
+fn tls_file(name: &str) -> String {
+    format!("{}/tests/edges/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The options of a plugin that listens with the certificate of the tests, and asks for the same from those who come.
+fn listening() -> String {
+    let (certificate, key, authority) = (tls_file("host.pem"), tls_file("host.key"), tls_file("authority.pem"));
+    format!(
+        "ssl_enabled => true ssl_certificate => \"{certificate}\" ssl_key => \"{key}\"
+         ssl_client_authentication => required ssl_certificate_authorities => \"{authority}\""
+    )
+}
+
+#[test]
+fn tls_between_output_and_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (free_port(), free_port());
+    let (output, path) = file_output(folder.path());
+    let end = start(
+        &format!("input {{ tcp {{ port => {second} codec => json_lines {} }} }} {output}", listening()),
+        folder.path(),
+    );
+    let begin = start(
+        &format!(
+            "input {{ tcp {{ port => {first} }} }}
+             output {{ tcp {{ host => localhost port => {second} codec => json_lines ssl_enabled => true
+               ssl_certificate => \"{}\" ssl_key => \"{}\" ssl_certificate_authorities => \"{}\" }} }}",
+            tls_file("host.pem"),
+            tls_file("host.key"),
+            tls_file("authority.pem"),
+        ),
+        folder.path(),
+    );
+    connect(first).write_all(b"secret\n").unwrap();
+    eventually("the line has come", || (lines(&path).len() == 1).then_some(()));
+    assert_eq!(lines(&path)[0]["message"], "secret");
+    for running in [begin, end] {
+        running.stop();
+        assert!(running.join());
+    }
+}
+
+#[test]
+fn http_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let (output, path) = file_output(folder.path());
+    let running = start(&format!("input {{ http {{ port => {port} {} }} }} {output}", listening()), folder.path());
+    // Who does not speak TLS does not hold up others.
+    let _silent = connect(port);
+    let first = free_port();
+    let begin = start(
+        &format!(
+            "input {{ tcp {{ port => {first} }} }}
+             output {{ http {{ url => \"https://localhost:{port}\" http_method => post
+               ssl_certificate => \"{}\" ssl_key => \"{}\" ssl_certificate_authorities => \"{}\" }} }}",
+            tls_file("host.pem"),
+            tls_file("host.key"),
+            tls_file("authority.pem"),
+        ),
+        folder.path(),
+    );
+    connect(first).write_all(b"secret\n").unwrap();
+    eventually("the line has come", || (lines(&path).len() == 1).then_some(()));
+    assert_eq!(lines(&path)[0]["message"], "secret");
+    for running in [begin, running] {
+        running.stop();
+        assert!(running.join());
+    }
+}

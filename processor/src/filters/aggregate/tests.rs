@@ -3,7 +3,7 @@
 use serde_json::json;
 use tailrace_common::{Clock, Timestamp};
 
-use crate::filters::test_plan::{documents, event, findings, plan, shown};
+use crate::filters::testing::{documents, event, findings, plan, shown};
 use crate::plan::run::Worker;
 
 fn at(secs: i64) -> Timestamp {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tailrace_common::Clock;
 
 use super::message::{Kind, reply};
-use crate::filters::test_plan::{documents, event, findings, plan, shown};
+use crate::filters::testing::{documents, event, findings, plan, shown};
 use crate::plan::run::Worker;
 
 /// A name server of our own: it knows `host.example` (10.0.0.1), `six.example` (::1) and the name of 10.0.0.1, is silent

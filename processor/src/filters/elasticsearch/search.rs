@@ -8,6 +8,7 @@ use reqwest::{Method, Request, Url};
 use tailrace_common::json::{self, Numbers};
 use tailrace_common::{Str, Value};
 
+use crate::cloud;
 use crate::http_client::{self, body, header};
 use crate::options::{Options, value_text};
 
@@ -39,14 +40,13 @@ impl Cluster {
         for (old, new) in [
             ("ssl", "use 'ssl_enabled'"),
             ("ca_file", "use 'ssl_certificate_authorities'"),
-            ("cloud_id", "name the hosts in 'hosts'"),
-            ("cloud_auth", "use 'user' and 'password'"),
             ("ca_trusted_fingerprint", "use 'ssl_certificate_authorities'"),
         ] {
             options.obsolete(old, new);
         }
         let secure = options.is_set("ssl_enabled") && options.boolean("ssl_enabled", false);
         let mut given = options.strings("hosts");
+        given.extend(cloud::host(options));
         if given.is_empty() {
             given.push("localhost:9200".into());
         }
@@ -145,6 +145,8 @@ fn headers(options: &mut Options<'_>) -> HeaderMap {
         }
     }
     let basic = http_client::basic(options);
+    let cloud = cloud::credentials(options);
+    let basic = basic.or_else(|| cloud.and_then(|(user, password)| http_client::authorization(&user, &password)));
     let key = options.string("api_key").and_then(|key| api_key(&key));
     if basic.is_some() && key.is_some() {
         options.error_at("api_key", "set either 'user' and 'password' or 'api_key'");

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tailrace_common::Clock;
 
-use crate::filters::test_plan::{documents, findings};
 use crate::filters::test_server::serve;
+use crate::filters::testing::{documents, findings};
 
 type Requests = Arc<Mutex<Vec<(String, String)>>>;
 

@@ -34,8 +34,8 @@ impl Database {
         let reader = Reader::open_readfile(path).map_err(|source| DatabaseError::Broken { path: shown(), source })?;
         let name = &reader.metadata().database_type;
         let kind = Kind::parse(name).ok_or_else(|| DatabaseError::UnknownType { path: shown(), kind: name.clone() })?;
-        let wanted = if wanted.is_empty() { kind.fields(ecs) } else { wanted };
-        let placed = wanted.iter().map(|field| (*field, field.path(ecs))).filter(|(_, path)| !path.is_empty());
+        let wanted = if wanted.is_empty() { kind.fields(ecs) } else { wanted.to_vec() };
+        let placed = wanted.into_iter().map(|field| (field, field.path(ecs))).filter(|(_, path)| !path.is_empty());
         Ok(Database { kind, wanted: placed.collect(), reader })
     }
 

@@ -35,54 +35,73 @@ pub(super) enum Field {
 
 use Field::*;
 
-/// The name in the option `fields`, the name without ECS, and the path under ECS (none where ECS has no place for it).
-const NAMES: [(Field, &str, &str, &[&str]); 28] = [
-    (Asn, "autonomous_system_number", "asn", &["as", "number"]),
-    (AsOrganization, "autonomous_system_organization", "as_org", &["as", "organization", "name"]),
-    (CityName, "city_name", "city_name", &["geo", "city_name"]),
-    (CountryName, "country_name", "country_name", &["geo", "country_name"]),
-    (ContinentCode, "continent_code", "continent_code", &["geo", "continent_code"]),
-    (ContinentName, "continent_name", "continent_name", &["geo", "continent_name"]),
-    (CountryCode2, "country_code2", "country_code2", &["geo", "country_iso_code"]),
-    (CountryCode3, "country_code3", "country_code3", &[]),
-    (Domain, "domain", "domain", &["domain"]),
-    (Ip, "ip", "ip", &["ip"]),
-    (Isp, "isp", "isp", &["mmdb", "isp"]),
-    (PostalCode, "postal_code", "postal_code", &["geo", "postal_code"]),
-    (DmaCode, "dma_code", "dma_code", &["mmdb", "dma_code"]),
-    (RegionName, "region_name", "region_name", &["geo", "region_name"]),
-    (RegionCode, "region_code", "region_code", &["geo", "region_code"]),
-    (RegionIsoCode, "region_iso_code", "region_iso_code", &["geo", "region_iso_code"]),
-    (Timezone, "timezone", "timezone", &["geo", "timezone"]),
-    (Location, "location", "location", &["geo", "location"]),
-    (Latitude, "latitude", "latitude", &["geo", "location", "lat"]),
-    (Longitude, "longitude", "longitude", &["geo", "location", "lon"]),
-    (Organization, "organization", "organization", &["mmdb", "organization"]),
-    (Network, "network", "network", &["traits", "network"]),
-    (HostingProvider, "hosting_provider", "hosting_provider", &["traits", "hosting_provider"]),
-    (TorExitNode, "tor_exit_node", "tor_exit_node", &["traits", "tor_exit_node"]),
-    (AnonymousVpn, "anonymous_vpn", "anonymous_vpn", &["traits", "anonymous_vpn"]),
-    (Anonymous, "anonymous", "anonymous", &["traits", "anonymous"]),
-    (PublicProxy, "public_proxy", "public_proxy", &["traits", "public_proxy"]),
-    (ResidentialProxy, "residential_proxy", "residential_proxy", &["traits", "residential_proxy"]),
+/// Where a field goes under ECS.
+#[derive(Clone, Copy)]
+enum Place {
+    /// ECS has no place for it.
+    Nowhere,
+    /// By its own name in this map.
+    In(&'static str),
+    At(&'static [&'static str]),
+}
+
+use Place::{At, In, Nowhere};
+
+/// The fields by their names in the option `fields`.
+const NAMES: [(&str, Field, Place); 28] = [
+    ("autonomous_system_number", Asn, At(&["as", "number"])),
+    ("autonomous_system_organization", AsOrganization, At(&["as", "organization", "name"])),
+    ("city_name", CityName, In("geo")),
+    ("country_name", CountryName, In("geo")),
+    ("continent_code", ContinentCode, In("geo")),
+    ("continent_name", ContinentName, In("geo")),
+    ("country_code2", CountryCode2, At(&["geo", "country_iso_code"])),
+    ("country_code3", CountryCode3, Nowhere),
+    ("domain", Domain, At(&["domain"])),
+    ("ip", Ip, At(&["ip"])),
+    ("isp", Isp, In("mmdb")),
+    ("postal_code", PostalCode, In("geo")),
+    ("dma_code", DmaCode, In("mmdb")),
+    ("region_name", RegionName, In("geo")),
+    ("region_code", RegionCode, In("geo")),
+    ("region_iso_code", RegionIsoCode, In("geo")),
+    ("timezone", Timezone, In("geo")),
+    ("location", Location, In("geo")),
+    ("latitude", Latitude, At(&["geo", "location", "lat"])),
+    ("longitude", Longitude, At(&["geo", "location", "lon"])),
+    ("organization", Organization, In("mmdb")),
+    ("network", Network, In("traits")),
+    ("hosting_provider", HostingProvider, In("traits")),
+    ("tor_exit_node", TorExitNode, In("traits")),
+    ("anonymous_vpn", AnonymousVpn, In("traits")),
+    ("anonymous", Anonymous, In("traits")),
+    ("public_proxy", PublicProxy, In("traits")),
+    ("residential_proxy", ResidentialProxy, In("traits")),
 ];
 
 impl Field {
     /// By its name in the option `fields`, in any case.
     pub(super) fn parse(name: &str) -> Option<Field> {
-        let found = NAMES.iter().find(|(_, known, ..)| known.eq_ignore_ascii_case(name));
-        found.map(|(field, ..)| *field)
+        let found = NAMES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, field, _)| *field)
     }
 
     /// The names of the option `fields`.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        NAMES.iter().map(|(_, name, ..)| *name)
+        NAMES.iter().map(|(name, ..)| *name)
     }
 
     /// Where it goes under the target; nothing when it has no place.
     pub(super) fn path(self, ecs: bool) -> Vec<&'static str> {
-        let Some((_, _, legacy, path)) = NAMES.iter().find(|(field, ..)| *field == self) else { return Vec::new() };
-        if ecs { path.to_vec() } else { vec![legacy] }
+        let Some((name, _, place)) = NAMES.iter().find(|(_, field, _)| *field == self) else { return Vec::new() };
+        match (self, ecs, place) {
+            (Asn, false, _) => vec!["asn"],
+            (AsOrganization, false, _) => vec!["as_org"],
+            (_, false, _) => vec![name],
+            (_, true, Nowhere) => Vec::new(),
+            (_, true, In(map)) => vec![map, name],
+            (_, true, At(path)) => path.to_vec(),
+        }
     }
 }
 
@@ -114,69 +133,27 @@ impl Kind {
     }
 
     /// What is set when the option `fields` is not.
-    pub(super) fn fields(self, ecs: bool) -> &'static [Field] {
-        match (self, ecs) {
-            (Kind::City, false) => &[
-                Ip,
-                CityName,
-                ContinentCode,
-                CountryName,
-                CountryCode2,
-                CountryCode3,
-                PostalCode,
-                DmaCode,
-                RegionName,
-                RegionCode,
-                Timezone,
-                Location,
-                Latitude,
-                Longitude,
-            ],
-            (Kind::City, true) => &[
-                Ip,
-                CityName,
-                ContinentCode,
-                CountryName,
-                CountryCode2,
-                PostalCode,
-                DmaCode,
-                RegionName,
-                RegionIsoCode,
-                Timezone,
-                Location,
-            ],
-            (Kind::Country, _) => &[Ip, CountryCode2, CountryName, ContinentName],
-            (Kind::Isp, _) => &[Ip, Asn, AsOrganization, Isp, Organization],
-            (Kind::Asn, _) => &[Ip, Asn, AsOrganization],
-            (Kind::Domain, _) => &[Domain],
-            (Kind::AnonymousIp, _) => {
-                &[Ip, HostingProvider, TorExitNode, AnonymousVpn, Anonymous, PublicProxy, ResidentialProxy]
+    pub(super) fn fields(self, ecs: bool) -> Vec<Field> {
+        const PLACE: [Field; 4] = [CityName, CountryName, CountryCode2, ContinentCode];
+        const SYSTEM: [Field; 2] = [Asn, AsOrganization];
+        const ANONYMITY: [Field; 6] =
+            [HostingProvider, TorExitNode, AnonymousVpn, Anonymous, PublicProxy, ResidentialProxy];
+        let region: &[Field] = if ecs {
+            &[PostalCode, DmaCode, RegionName, RegionIsoCode, Timezone, Location]
+        } else {
+            &[CountryCode3, PostalCode, DmaCode, RegionName, RegionCode, Timezone, Location, Latitude, Longitude]
+        };
+        let enterprise = [ContinentName, RegionIsoCode, RegionName, PostalCode, Timezone, Location, Network];
+        match self {
+            Kind::City => [&[Ip], PLACE.as_slice(), region].concat(),
+            Kind::Country => vec![Ip, CountryCode2, CountryName, ContinentName],
+            Kind::Isp => [&[Ip], SYSTEM.as_slice(), &[Isp, Organization]].concat(),
+            Kind::Asn => [[Ip].as_slice(), &SYSTEM].concat(),
+            Kind::Domain => vec![Domain],
+            Kind::AnonymousIp => [[Ip].as_slice(), &ANONYMITY].concat(),
+            Kind::Enterprise => {
+                [&[Ip], PLACE.as_slice(), &enterprise, &SYSTEM, &ANONYMITY, &[Domain, Isp, Organization]].concat()
             }
-            (Kind::Enterprise, _) => &[
-                Ip,
-                CountryCode2,
-                CountryName,
-                ContinentCode,
-                ContinentName,
-                RegionIsoCode,
-                RegionName,
-                CityName,
-                PostalCode,
-                Timezone,
-                Location,
-                Asn,
-                AsOrganization,
-                Network,
-                HostingProvider,
-                TorExitNode,
-                AnonymousVpn,
-                Anonymous,
-                PublicProxy,
-                ResidentialProxy,
-                Domain,
-                Isp,
-                Organization,
-            ],
         }
     }
 }

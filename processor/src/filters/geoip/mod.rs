@@ -5,15 +5,17 @@ mod field;
 #[cfg(test)]
 mod mmdb;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tailrace_common::nearest::nearest;
-use tailrace_common::{Event, FieldPath, Object, Timestamp, Value};
+use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
 
 use self::database::{Database, DatabaseError};
 use self::field::Field;
 use crate::lang::diagnostic::Diagnostic;
-use crate::lookup::{Cache, Refreshed, put_leaves};
+use crate::lookup::{Cache, Refreshed, put_leaves, runtime, side_by_side};
 use crate::options::{Invalid, Options};
 use crate::plugin::{BuildContext, Fetched, Filter, FilterContext, FilterDefinition};
 
@@ -26,6 +28,10 @@ pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
 
 /// Where `geoipupdate` and distributions put databases.
 const FOLDERS: [&str; 3] = ["/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP"];
+/// Names of hosts that are asked for at once, how long a batch waits for them, and how many seconds they are kept.
+const AT_ONCE: usize = 32;
+const NAME_TIME: Duration = Duration::from_secs(5);
+const NAME_SECONDS: i64 = 300;
 /// How often the database is looked at, in seconds.
 const REFRESH: f64 = 60.0;
 
@@ -137,18 +143,24 @@ struct GeoIp {
 }
 
 impl Filter for GeoIp {
-    fn prefetch(&self, _events: &[Event], now: Timestamp) -> Fetched {
+    fn prefetch(&self, events: &[Event], now: Timestamp) -> Fetched {
         self.held.refresh(now, |path, _| self.settings.open(path));
+        let held = self.held.get();
+        let mut names: Vec<&Str> = Vec::new();
+        for text in events.iter().filter_map(|event| self.text(event)) {
+            if is_host_name(text) && held.cache.get(text, now).is_none() && !names.contains(&text) {
+                names.push(text);
+            }
+        }
+        for (name, address) in names.iter().zip(addresses(&names)) {
+            let located = address.and_then(|address| held.database.look_up(address)).map(Object::frozen);
+            held.cache.insert_until(name, located, now.secs.saturating_add(NAME_SECONDS));
+        }
         Fetched::default()
     }
 
     fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
-        let text = match event.get(&self.source) {
-            Some(Value::Array(values)) => values.first().unwrap_or(&Value::Null),
-            Some(value) => value,
-            None => &Value::Null,
-        };
-        let Some(text) = text.as_str().filter(|text| !text.trim().is_empty()) else {
+        let Some(text) = self.text(event) else {
             context.failed(event, &self.tags);
             return;
         };
@@ -175,8 +187,39 @@ impl Filter for GeoIp {
     }
 }
 
+impl GeoIp {
+    /// The text of the source, or the first of its list.
+    fn text<'e>(&self, event: &'e Event) -> Option<&'e Str> {
+        let value = match event.get(&self.source)? {
+            Value::Array(values) => values.first()?,
+            value => value,
+        };
+        match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a text may be the name of a host, which the resolver knows.
+fn is_host_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    text.len() <= 253 && text.bytes().all(legal) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The addresses of hosts, asked for side by side; IPv4 first, as Java has it.
+fn addresses(names: &[&Str]) -> Vec<Option<IpAddr>> {
+    let Ok(runtime) = runtime() else { return vec![None; names.len()] };
+    let questions = names.iter().map(|name| name.to_string()).collect();
+    let answers = side_by_side(runtime, questions, AT_ONCE, NAME_TIME, |name: String| async move {
+        let found: Vec<IpAddr> = tokio::net::lookup_host((name, 0)).await.ok()?.map(|address| address.ip()).collect();
+        found.iter().find(|address| address.is_ipv4()).or(found.first()).copied()
+    });
+    answers.into_iter().map(Option::flatten).collect()
+}
+
 impl Held {
-    /// What is known of an address; nothing for what is no address. Names of hosts are not looked up.
+    /// What is known of an address; nothing for what is none.
     fn locate(&self, text: &str, now: Timestamp) -> Option<Object> {
         if let Some(known) = self.cache.get(text, now) {
             return known;

@@ -6,7 +6,7 @@ use serde_json::json;
 use tailrace_common::Clock;
 
 use super::mmdb;
-use crate::filters::test_plan::{documents, findings};
+use crate::filters::testing::{documents, findings};
 
 fn city() -> Vec<u8> {
     let record = json!({

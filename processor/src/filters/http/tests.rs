@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tailrace_common::Clock;
 
-use crate::filters::test_plan::{documents, findings};
 use crate::filters::test_server::serve;
+use crate::filters::testing::{documents, findings};
 
 /// Tells what it was asked, as JSON.
 fn echo() -> String {

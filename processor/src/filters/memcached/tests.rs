@@ -10,7 +10,7 @@ use serde_json::json;
 use tailrace_common::Clock;
 
 use super::with_port;
-use crate::filters::test_plan::{documents, findings};
+use crate::filters::testing::{documents, findings};
 
 type Held = Arc<Mutex<HashMap<String, (String, Vec<u8>)>>>;
 
@@ -91,13 +91,13 @@ fn a_miss_may_be_kept() {
     let config = format!(
         "memcached {{ hosts => [\"{address}\"] get => {{ \"k\" => \"v\" }} lru_cache_ttl => 60 }} if [v] {{ }}"
     );
-    let plan = crate::filters::test_plan::plan(&config, Clock::System).unwrap();
+    let plan = crate::filters::testing::plan(&config, Clock::System).unwrap();
     let mut worker = crate::plan::run::Worker::default();
     for wanted in [json!(null), json!(null), json!("new")] {
-        let event = crate::filters::test_plan::event("{}", Clock::System);
+        let event = crate::filters::testing::event("{}", Clock::System);
         let late = if wanted.is_null() { 0 } else { 61_000 };
         let now = tailrace_common::Timestamp::from_millis(late);
-        let found = crate::filters::test_plan::shown(&plan.run(vec![event], &mut worker, now).events);
+        let found = crate::filters::testing::shown(&plan.run(vec![event], &mut worker, now).events);
         assert_eq!(found[0]["v"], wanted);
         held.lock().unwrap().insert("k".into(), ("0".into(), b"new".to_vec()));
     }

@@ -217,7 +217,7 @@ mod tests {
     use serde_json::json;
     use tailrace_common::Clock;
 
-    use crate::filters::test_plan::{event, findings, plan, shown};
+    use crate::filters::testing::{event, findings, plan, shown};
     use crate::plan::run::Worker;
 
     /// The reports of the flushes after these events.

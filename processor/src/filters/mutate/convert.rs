@@ -4,6 +4,7 @@ use num_bigint::BigInt;
 use tailrace_common::{Event, FieldPath, Value};
 
 use super::{Failed, Operation, Reference};
+use crate::filters::ruby::DIGITS_LIMIT;
 use crate::options::{Options, value_text};
 use crate::plan::text::ruby_to_s;
 
@@ -109,6 +110,9 @@ fn float(value: &Value, eu: bool) -> Result<Value, Failed> {
         Value::Float(_) => Ok(value.clone()),
         Value::String(text) => {
             let text = plain_number(text, eu);
+            if text.len() > DIGITS_LIMIT {
+                return Err(Failed);
+            }
             let number = hexadecimal(&text).and_then(|number| Value::from_bigint(number).as_f64());
             number.or_else(|| decimal(&text)?.parse().ok()).map(Value::Float).ok_or(Failed)
         }
@@ -128,6 +132,9 @@ fn plain_number(text: &str, eu: bool) -> String {
 }
 
 fn parse_integer(text: &str) -> Option<Value> {
+    if text.len() > DIGITS_LIMIT {
+        return None;
+    }
     if let Some(number) = hexadecimal(text) {
         return Some(Value::from_bigint(number));
     }
@@ -178,4 +185,22 @@ pub(in crate::filters) fn truncated(number: f64) -> Value {
     }
     // Whole already; its digits are exact.
     format!("{number:.0}").parse::<BigInt>().map_or(Value::Null, Value::from_bigint)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::filters::testing::run;
+
+    /// Reading them would take the square of their length.
+    #[test]
+    fn numbers_of_too_many_digits_are_tagged() {
+        let digits = "1".repeat(20_000_000);
+        for kind in ["integer", "float", "integer_eu"] {
+            for value in [digits.clone(), format!("0x{digits}")] {
+                let config = format!("mutate {{ convert => {{ \"number\" => \"{kind}\" }} }}");
+                let got = run(&config, &[&format!("{{\"number\":\"{value}\"}}")]).concat();
+                assert!(got.contains("_mutate_error"), "{kind}");
+            }
+        }
+    }
 }

@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
-use super::net::{self, Address, ServerTls};
+use super::net::{self, Address};
 use super::{Feed, Input, InputDecoration, InputDefinition, InputError};
 use crate::codec::{self, Codec};
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
+use crate::tls::ServerTls;
 
 mod acks;
 mod connection;

@@ -12,6 +12,7 @@ use tailrace_common::{Event, FieldPath, Str};
 use super::stdin::host_name;
 use super::{Feed, Input, InputDecoration, InputDefinition, InputError};
 use crate::codec::{self, Codec};
+use crate::globbing;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
 
@@ -120,7 +121,7 @@ fn duration_in_words(text: &str) -> Option<Duration> {
 fn patterns(options: &mut Options<'_>, option: &'static str) -> Vec<String> {
     let texts = options.strings(option);
     for text in &texts {
-        if let Err(error) = glob::Pattern::new(text) {
+        if let Err(error) = globbing::check(text) {
             options.error_at(option, format!("'{text}': {error}"));
         } else if !Path::new(text).is_absolute() {
             options.error_at(option, format!("'{text}' must be an absolute path"));
@@ -224,7 +225,7 @@ impl FileInput {
     /// Opens files that are not read yet; `first` when the input has just begun.
     fn look_for_files(&self, readers: &mut Vec<Reader>, db: &mut SinceDb, first: bool) {
         let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
-        for path in self.patterns.iter().filter_map(|pattern| glob::glob(pattern).ok()).flatten().flatten() {
+        for path in self.patterns.iter().filter_map(|pattern| globbing::find(pattern).ok()).flatten().flatten() {
             let excluded = path
                 .file_name()
                 .and_then(|name| name.to_str())

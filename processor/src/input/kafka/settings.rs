@@ -16,7 +16,7 @@ pub(super) struct Settings {
 }
 
 /// Numbers that mean the same in librdkafka.
-const NUMBERS: [(&str, &str); 11] = [
+const NUMBERS: [(&str, &str); 12] = [
     ("session_timeout_ms", "session.timeout.ms"),
     ("heartbeat_interval_ms", "heartbeat.interval.ms"),
     ("max_poll_interval_ms", "max.poll.interval.ms"),
@@ -27,6 +27,7 @@ const NUMBERS: [(&str, &str); 11] = [
     ("metadata_max_age_ms", "metadata.max.age.ms"),
     ("connections_max_idle_ms", "connections.max.idle.ms"),
     ("reconnect_backoff_ms", "reconnect.backoff.ms"),
+    ("reconnect_backoff_max_ms", "reconnect.backoff.max.ms"),
     ("retry_backoff_ms", "retry.backoff.ms"),
 ];
 
@@ -65,29 +66,34 @@ impl Settings {
         client.set("group.id", &group);
         let client_id = options.string("client_id").unwrap_or_else(|| "logstash".into());
         client.set("client.id", client_id);
-        let texts = [
-            ("group_instance_id", "group.instance.id"),
-            ("client_rack", "client.rack"),
-            ("isolation_level", "isolation.level"),
-        ];
+        let texts = [("group_instance_id", "group.instance.id"), ("client_rack", "client.rack")];
         for (option, property) in texts {
             if let Some(text) = options.string(option) {
                 client.set(property, text);
             }
         }
+        let levels = ["read_uncommitted", "read_committed"];
+        client.set("isolation.level", options.one_of("isolation_level", &levels, "read_uncommitted"));
+        for registry in
+            ["schema_registry_url", "schema_registry_key", "schema_registry_secret", "schema_registry_proxy"]
+        {
+            if options.string(registry).is_some() {
+                options.error_at(registry, "schema registries are not supported: records go to the codec as they are");
+            }
+        }
         if options.one_of("group_protocol", &["classic", "consumer"], "classic") == "consumer" {
             client.set("group.protocol", "consumer");
         }
-        let reset = options.one_of("auto_offset_reset", &["earliest", "latest", "none"], "latest");
+        let reset = match options.string("auto_offset_reset") {
+            Some(reset) if reset.starts_with("by_duration:") => {
+                options.error_at("auto_offset_reset", "'by_duration' is not supported; use earliest, latest or none");
+                "latest"
+            }
+            _ => options.one_of("auto_offset_reset", &["earliest", "latest", "none"], "latest"),
+        };
         client.set("auto.offset.reset", if reset == "none" { "error" } else { reset });
-        let assignment = ["range", "round_robin", "sticky", "cooperative_sticky"];
         if options.is_set("partition_assignment_strategy") {
-            let strategy = match options.one_of("partition_assignment_strategy", &assignment, "range") {
-                "round_robin" => "roundrobin",
-                "sticky" | "cooperative_sticky" => "cooperative-sticky",
-                _ => "range",
-            };
-            client.set("partition.assignment.strategy", strategy);
+            client.set("partition.assignment.strategy", assignment(options));
         }
         // Kafka's clients wait longer by default; Logstash notices a dead member after ten seconds.
         client.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "3000");
@@ -109,6 +115,25 @@ impl Settings {
             _ => Decorate::None,
         };
         Settings { client, topics, group, decorate }
+    }
+}
+
+/// By its short name, or by the name of its class in Java.
+fn assignment(options: &mut Options<'_>) -> &'static str {
+    let names = [
+        "range",
+        "round_robin",
+        "sticky",
+        "cooperative_sticky",
+        "org.apache.kafka.clients.consumer.RangeAssignor",
+        "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+        "org.apache.kafka.clients.consumer.StickyAssignor",
+        "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+    ];
+    match options.one_of("partition_assignment_strategy", &names, "range") {
+        "round_robin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor" => "roundrobin",
+        "range" | "org.apache.kafka.clients.consumer.RangeAssignor" => "range",
+        _ => "cooperative-sticky",
     }
 }
 

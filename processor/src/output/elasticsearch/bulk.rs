@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use tailrace_common::{Event, FieldPath, Value, json};
+use tailrace_common::{Event, FieldPath, Object, Value, json};
 
 use super::sender::Sender;
+use super::settings::Flavour;
+use super::update::Update;
 use crate::options::{Options, value_text};
 use crate::output::document_id;
 use crate::plan::template::Template;
@@ -59,16 +61,32 @@ pub(super) struct Encoder {
     routing: Option<Template>,
     pipeline: Option<Template>,
     version: Option<Template>,
-    version_type: Option<String>,
+    version_type: Option<Template>,
     retry_on_conflict: i64,
-    doc_as_upsert: bool,
+    update: Update,
+    join: Option<Join>,
+}
+
+/// `join_field` and `parent`: documents that belong to others of the same index.
+#[derive(Debug)]
+struct Join {
+    field: FieldPath,
+    parent: Template,
 }
 
 /// Where documents go.
 #[derive(Debug)]
 enum Target {
-    Index(Template),
-    DataStream { defaults: [String; 3], auto_routing: bool, sync_fields: bool },
+    /// `given` says that the plugin names it.
+    Index {
+        template: Template,
+        given: bool,
+    },
+    DataStream {
+        defaults: [String; 3],
+        auto_routing: bool,
+        sync_fields: bool,
+    },
 }
 
 /// The parts of a data stream's name.
@@ -78,9 +96,34 @@ const STREAM_PARTS: [(&str, &str, &str); 3] = [
     ("namespace", "data_stream_namespace", "default"),
 ];
 
+/// Options that a data stream has no use for (`data_stream_support.rb`), and with which `data_stream => auto` is none.
+const ENDS_STREAM: [&str; 21] = [
+    "index",
+    "template",
+    "template_name",
+    "template_overwrite",
+    "template_api",
+    "ilm_enabled",
+    "ilm_rollover_alias",
+    "ilm_pattern",
+    "ilm_policy",
+    "document_type",
+    "join_field",
+    "parent",
+    "version",
+    "version_type",
+    "doc_as_upsert",
+    "upsert",
+    "script",
+    "script_type",
+    "script_lang",
+    "scripted_upsert",
+    "retry_on_conflict",
+];
+
 impl Encoder {
-    pub(super) fn read(options: &mut Options<'_>) -> Encoder {
-        let target = Target::read(options);
+    pub(super) fn read(options: &mut Options<'_>, flavour: Flavour) -> Encoder {
+        let target = Target::read(options, flavour);
         let action = options.template("action");
         if let Some(action) = action.as_ref().and_then(Template::as_constant)
             && !matches!(action.as_str(), "index" | "create" | "update" | "delete")
@@ -95,10 +138,16 @@ impl Encoder {
             routing: options.template("routing"),
             pipeline: options.template("pipeline"),
             version: options.template("version"),
-            version_type: options.string("version_type"),
+            version_type: options.template("version_type"),
             retry_on_conflict: options.integer("retry_on_conflict").unwrap_or(1),
-            doc_as_upsert: options.boolean("doc_as_upsert", false),
+            update: Update::read(options),
+            join: Join::read(options),
         }
+    }
+
+    /// Whether documents go to data streams.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.target, Target::DataStream { .. })
     }
 
     /// The events as requests. What cannot be encoded goes to the dead letters; the second is false when one could not be
@@ -121,24 +170,28 @@ impl Encoder {
         (requests, kept)
     }
 
-    fn encode(&self, event: &Event, request: &mut Request) -> Result<(), String> {
+    pub(super) fn encode(&self, event: &Event, request: &mut Request) -> Result<(), String> {
         let synced;
         let (index, event) = match &self.target {
-            Target::Index(template) => (filled(template, event, "index")?, event),
+            Target::Index { template, given } => match own(event, "index").filter(|_| !given) {
+                Some(index) => (index, event),
+                None => (filled(template, event, "index")?, event),
+            },
             Target::DataStream { defaults, auto_routing, sync_fields } => {
                 let parts = stream_parts(event, defaults, *auto_routing);
                 synced = sync_fields.then(|| with_stream_fields(event, &parts)).flatten();
                 (parts.join("-"), synced.as_ref().unwrap_or(event))
             }
         };
+        let joined = self.join.as_ref().map(|join| join.of(event)).transpose()?;
+        let event = joined.as_ref().map_or(event, |(event, _)| event);
+        let parent = joined.as_ref().map(|(_, parent)| parent.as_str());
         let (action, id) = self.action_and_id(event)?;
         let start = request.body.len();
-        self.write_action(&action, &index, id.as_deref(), event, &mut request.body);
+        self.write_action(&action, &index, id.as_deref(), parent, event, &mut request.body);
         let document = request.body.len();
         if action == "update" {
-            request.body.extend_from_slice(b"{\"doc\":");
-            event.write_json(&mut request.body);
-            request.body.extend_from_slice(if self.doc_as_upsert { b",\"doc_as_upsert\":true}" } else { b"}" });
+            self.update.write(event, &mut request.body).inspect_err(|_| request.body.truncate(start))?;
         } else if action != "delete" {
             event.write_json(&mut request.body);
         }
@@ -154,12 +207,12 @@ impl Encoder {
     fn action_and_id(&self, event: &Event) -> Result<(String, Option<String>), String> {
         let id = match &self.document_id {
             Some(template) => Some(filled(template, event, "document_id")?).filter(|id| !id.is_empty()),
-            None => document_id(event),
+            None => own(event, "id").or_else(|| document_id(event)),
         };
         let action = match &self.action {
             Some(template) => filled(template, event, "action")?,
             // An id of the user's own may mean: replace. The ids made here never do.
-            None if self.document_id.is_some() && matches!(self.target, Target::Index(_)) => "index".into(),
+            None if self.document_id.is_some() && matches!(self.target, Target::Index { .. }) => "index".into(),
             None => "create".into(),
         };
         if !matches!(action.as_str(), "index" | "create" | "update" | "delete") {
@@ -171,7 +224,16 @@ impl Encoder {
         Ok((action, id))
     }
 
-    fn write_action(&self, action: &str, index: &str, id: Option<&str>, event: &Event, out: &mut Vec<u8>) {
+    /// What an event says of itself in `[@metadata][_ingest_document]` counts where the plugin does not say it.
+    fn write_action(
+        &self,
+        action: &str,
+        index: &str,
+        id: Option<&str>,
+        parent: Option<&str>,
+        event: &Event,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(b"{\"");
         out.extend_from_slice(action.as_bytes());
         out.extend_from_slice(b"\":{\"_index\":");
@@ -185,13 +247,15 @@ impl Encoder {
             }
         };
         put("_id", id.unwrap_or_default());
-        let templates = [("routing", &self.routing), ("pipeline", &self.pipeline), ("version", &self.version)];
-        for (name, template) in templates {
-            if let Some(template) = template {
-                put(name, &template.render_lenient(event));
+        for (name, template) in [("routing", &self.routing), ("pipeline", &self.pipeline), ("version", &self.version)] {
+            match template {
+                Some(template) => put(name, &template.render_lenient(event)),
+                None if name == "routing" && parent.is_some() => put(name, parent.unwrap_or_default()),
+                None => put(name, &own(event, name).unwrap_or_default()),
             }
         }
-        put("version_type", self.version_type.as_deref().unwrap_or_default());
+        let version_type = self.version_type.as_ref().map(|template| template.render_lenient(event));
+        put("version_type", &version_type.unwrap_or_default());
         if action == "update" {
             out.extend_from_slice(format!(",\"retry_on_conflict\":{}", self.retry_on_conflict).as_bytes());
         }
@@ -200,34 +264,32 @@ impl Encoder {
 }
 
 impl Target {
-    fn read(options: &mut Options<'_>) -> Target {
+    fn read(options: &mut Options<'_>, flavour: Flavour) -> Target {
         let ecs = options.ecs().enabled();
         let wanted = options.one_of("data_stream", &["true", "false", "auto"], "auto");
-        let index_only = [
-            "index",
-            "document_id",
-            "template",
-            "template_name",
-            "ilm_rollover_alias",
-            "ilm_pattern",
-            "ilm_policy",
-            "routing",
-        ];
-        let plain = index_only.iter().any(|option| options.is_set(option)) || options.is_set("action");
-        let is_stream = wanted == "true" || (wanted == "auto" && ecs && !plain);
+        let against = ENDS_STREAM.iter().copied().filter(|option| options.is_set(option)).collect::<Vec<_>>();
+        let action = options.string("action").filter(|action| action != "create");
+        let managed = options.is_set("manage_template") && options.boolean("manage_template", false);
+        let own_id = options.is_set("document_id");
+        let plain = !against.is_empty() || action.is_some() || managed || own_id;
+        let is_stream = wanted == "true" || (wanted == "auto" && ecs && !plain && flavour == Flavour::Elasticsearch);
         let defaults = STREAM_PARTS.map(|(_, option, default)| {
             if options.is_set(option) && !is_stream {
                 options.error_at(option, format!("'{option}' needs data_stream => true"));
             }
             options.string(option).unwrap_or_else(|| default.into())
         });
+        for option in ["data_stream_auto_routing", "data_stream_sync_fields"] {
+            if options.is_set(option) && !is_stream {
+                options.error_at(option, format!("'{option}' needs data_stream => true"));
+            }
+        }
         let auto_routing = options.boolean("data_stream_auto_routing", true);
         let sync_fields = options.boolean("data_stream_sync_fields", true);
         if is_stream {
-            for option in index_only.iter().filter(|option| **option != "document_id" && **option != "routing") {
-                if options.is_set(option) {
-                    options.error_at(option, format!("'{option}' cannot be combined with data_stream => true"));
-                }
+            let action = action.map(|_| "action");
+            for option in against.into_iter().chain(action).chain(managed.then_some("manage_template")) {
+                options.error_at(option, format!("'{option}' cannot be combined with data_stream => true"));
             }
         }
         let default = if ecs { "ecs-logstash-%{+yyyy.MM.dd}" } else { "logstash-%{+yyyy.MM.dd}" };
@@ -235,12 +297,47 @@ impl Target {
         if let Some(problem) = index.problem() {
             options.error_at("index", problem.to_string());
         }
-        if is_stream { Target::DataStream { defaults, auto_routing, sync_fields } } else { Target::Index(index) }
+        if is_stream {
+            return Target::DataStream { defaults, auto_routing, sync_fields };
+        }
+        Target::Index { template: index, given: options.is_set("index") }
     }
 }
 
+impl Join {
+    fn read(options: &mut Options<'_>) -> Option<Join> {
+        let field = options.field("join_field");
+        let parent = options.template("parent");
+        if parent.is_some() && field.is_none() {
+            options.error_at("parent", "'parent' needs 'join_field'");
+        }
+        Some(Join { field: field?, parent: parent.unwrap_or_else(|| Template::parse("")) })
+    }
+
+    /// The event with its place in the family, and the parent that it is routed with.
+    fn of(&self, event: &Event) -> Result<(Event, String), String> {
+        let parent = filled(&self.parent, event, "parent")?;
+        let mut copy = event.clone();
+        if !parent.is_empty() {
+            let name = event.get(&self.field).cloned().unwrap_or_default();
+            let place: Object = [("name", name), ("parent", parent.as_str().into())].into_iter().collect();
+            copy.set(&self.field, place).map_err(|error| error.to_string())?;
+        }
+        Ok((copy, parent))
+    }
+}
+
+/// What an event says of itself: `[@metadata][_ingest_document][NAME]`; of its pipeline also where the older
+/// `[@metadata][target_ingest_pipeline]` does.
+fn own(event: &Event, name: &str) -> Option<String> {
+    let metadata = event.metadata();
+    let told = metadata.get("_ingest_document").and_then(Value::as_object).and_then(|told| told.get(name));
+    let older = || metadata.get("target_ingest_pipeline").filter(|_| name == "pipeline");
+    told.or_else(older).map(value_text)
+}
+
 /// Fills a template in; one that keeps a `%{...}` names nothing.
-fn filled(template: &Template, event: &Event, option: &str) -> Result<String, String> {
+pub(super) fn filled(template: &Template, event: &Event, option: &str) -> Result<String, String> {
     let text = template.render(event).map_err(|error| format!("'{option}': {error}"))?;
     if template.as_constant().is_none() && text.contains("%{") {
         return Err(format!("'{option}' could not be filled in: '{text}'"));

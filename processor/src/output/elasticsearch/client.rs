@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use elasticsearch::auth::{ClientCertificate, Credentials};
 use elasticsearch::cert::{Certificate, CertificateValidation};
-use elasticsearch::http::Method;
 use elasticsearch::http::headers::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
+use elasticsearch::http::{Method, Url};
 
 use super::response::BulkResponse;
 use super::settings::{Connection, Secret};
@@ -19,6 +19,8 @@ use crate::output::OutputError;
 pub(super) struct Client {
     transport: Transport,
     path: String,
+    bulk_path: String,
+    parameters: Vec<(String, String)>,
     headers: HeaderMap,
     timeout: Duration,
     /// For messages.
@@ -48,7 +50,16 @@ impl Client {
         let urls = connection.hosts.iter().map(|host| host.parse()).collect::<Result<Vec<_>, _>>();
         let urls = urls.map_err(|error| bad("invalid address in 'hosts'", &error))?;
         let pool = MultiNodeConnectionPool::round_robin(urls, None);
-        let mut builder = TransportBuilder::new(pool).disable_proxy().request_body_compression(connection.compress);
+        let mut builder = TransportBuilder::new(pool).request_body_compression(connection.compress);
+        builder = match &connection.proxy {
+            None => builder.disable_proxy(),
+            Some(proxy) => {
+                let url: Url = proxy.parse().map_err(|error| bad("'proxy' is no address", &error))?;
+                let user = (!url.username().is_empty()).then(|| url.username().to_string());
+                let password = url.password().map(str::to_string);
+                builder.proxy(url, user.as_deref(), password.as_deref())
+            }
+        };
         builder = builder.cert_validation(validation(connection)?);
         match &connection.credentials {
             Some(Secret::Basic(user, password)) => {
@@ -82,7 +93,9 @@ impl Client {
         let addresses = connection.hosts.iter().map(|host| without_password(host)).collect::<Vec<_>>().join(", ");
         Ok(Client {
             transport,
-            path: format!("{}/_bulk", connection.path),
+            bulk_path: connection.bulk_path.clone().unwrap_or_else(|| format!("{}/_bulk", connection.path)),
+            path: connection.path.clone(),
+            parameters: connection.parameters.clone(),
             headers,
             timeout: connection.timeout,
             addresses,
@@ -91,13 +104,9 @@ impl Client {
 
     /// Sends one bulk request.
     pub(super) async fn bulk(&self, body: Bytes) -> Result<BulkResponse, RequestError> {
-        let query = [("filter_path", "errors,items.*.error,items.*.status")];
-        let headers = self.headers.clone();
-        let sent =
-            self.transport.send(Method::Post, &self.path, headers, Some(&query), Some(body), Some(self.timeout)).await;
-        let response = sent.map_err(|error| self.unreachable(&error))?;
-        let status = response.status_code().as_u16();
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let filter = ("filter_path", "errors,items.*.error,items.*.status");
+        let (status, bytes) =
+            self.send(Method::Post, &self.bulk_path, self.headers.clone(), Some(filter), Some(body)).await?;
         match status {
             200 => {}
             413 => return Err(RequestError::TooLarge),
@@ -106,6 +115,46 @@ impl Client {
         }
         serde_json::from_slice(&bytes)
             .map_err(|error| RequestError::Busy { status, text: format!("{error} in {}", shown(&bytes)) })
+    }
+
+    /// Whether something is there.
+    pub(super) async fn exists(&self, path: &str) -> Result<bool, RequestError> {
+        let path = format!("{}{path}", self.path);
+        match self.send(Method::Head, &path, self.headers.clone(), None, None).await? {
+            (200, _) => Ok(true),
+            (404, _) => Ok(false),
+            (status, bytes) => Err(RequestError::Busy { status, text: shown(&bytes) }),
+        }
+    }
+
+    /// Puts JSON somewhere.
+    pub(super) async fn put(&self, path: &str, body: Bytes) -> Result<(), RequestError> {
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let path = format!("{}{path}", self.path);
+        match self.send(Method::Put, &path, headers, None, Some(body)).await? {
+            (200 | 201, _) => Ok(()),
+            (400, bytes) => Err(RequestError::Refused(shown(&bytes))),
+            (status, bytes) => Err(RequestError::Busy { status, text: shown(&bytes) }),
+        }
+    }
+
+    /// The status and the body of an answer.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        query: Option<(&str, &str)>,
+        body: Option<Bytes>,
+    ) -> Result<(u16, Bytes), RequestError> {
+        let own = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let query: Vec<(&str, &str)> = query.into_iter().chain(own).collect();
+        let sent = self.transport.send(method, path, headers, Some(&query), body, Some(self.timeout)).await;
+        let response = sent.map_err(|error| self.unreachable(&error))?;
+        let status = response.status_code().as_u16();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Ok((status, bytes))
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> RequestError {

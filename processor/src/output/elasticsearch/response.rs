@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::settings::Refusals;
+
 /// The body of an answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct BulkResponse {
@@ -26,6 +28,8 @@ pub(super) struct ItemResponse {
 pub(super) enum Verdict {
     /// It is in the index.
     Delivered,
+    /// It is not, for this reason, and the configuration says that this is no loss.
+    Dropped(String),
     /// It can never be: for this reason.
     Dead(String),
     /// Later, perhaps: for this reason.
@@ -34,10 +38,15 @@ pub(super) enum Verdict {
 
 impl ItemResponse {
     /// The verdict; `create` says that the action was one of which a conflict means success.
-    pub(super) fn verdict(&self, create: bool) -> Verdict {
+    pub(super) fn verdict(&self, create: bool, refusals: &Refusals) -> Verdict {
+        let kind = self.error.as_ref().and_then(|error| error.get("type")).and_then(Value::as_str);
         match self.status {
             200..=299 => Verdict::Delivered,
             409 if create => Verdict::Delivered,
+            _ if kind.is_some_and(|kind| refusals.dropped.iter().any(|dropped| dropped == kind)) => {
+                Verdict::Dropped(self.reason())
+            }
+            status if refusals.dead.contains(&status) => Verdict::Dead(self.reason()),
             400 | 404 | 409 | 413 => Verdict::Dead(self.reason()),
             _ => Verdict::Retry(self.reason()),
         }
@@ -65,10 +74,19 @@ mod tests {
             {"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"failed","caused_by":{"reason":"not a number"}}}},
             {"create":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"full"}}},{"create":{"status":403,"error":{"type":"cluster_block_exception"}}}]}"#;
         let response: BulkResponse = serde_json::from_str(text).unwrap();
-        let verdicts: Vec<_> = response.items.iter().flat_map(HashMap::values).map(|item| item.verdict(true)).collect();
+        let verdicts: Vec<_> = response
+            .items
+            .iter()
+            .flat_map(HashMap::values)
+            .map(|item| item.verdict(true, &Refusals::default()))
+            .collect();
         assert_eq!(verdicts[..2], [Verdict::Delivered, Verdict::Delivered]);
         assert_eq!(verdicts[2], Verdict::Dead("400 document_parsing_exception: failed (not a number)".into()));
         assert!(matches!((&verdicts[3], &verdicts[4]), (Verdict::Retry(_), Verdict::Retry(_))));
-        assert!(matches!(response.items[1]["create"].verdict(false), Verdict::Dead(_)));
+        let item = |at: usize| &response.items[at]["create"];
+        assert!(matches!(item(1).verdict(false, &Refusals::default()), Verdict::Dead(_)));
+        let refusals = Refusals { dead: vec![429], dropped: vec!["version_conflict_engine_exception".into()] };
+        assert!(matches!(item(1).verdict(false, &refusals), Verdict::Dropped(_)));
+        assert!(matches!(item(3).verdict(true, &refusals), Verdict::Dead(_)));
     }
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tailrace_common::Event;
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::bulk::{Item, Request};
 use super::client::{Client, RequestError};
 use super::response::{BulkResponse, Verdict};
-use super::settings::Connection;
+use super::settings::{Connection, Refusals};
+use super::template::IndexTemplate;
 use crate::delivery::Share;
 use crate::output::{OutputError, Services};
 
@@ -36,13 +37,22 @@ struct Lane {
     client: Client,
     services: Services,
     backoff: (Duration, Duration),
+    refusals: Refusals,
+    template: Option<IndexTemplate>,
+    /// Set when the template is in its place, or never will be.
+    installed: OnceCell<()>,
     requests: Semaphore,
     bytes: Mutex<usize>,
     room: Condvar,
 }
 
 impl Sender {
-    pub(super) fn start(id: &str, connection: &Connection, services: Services) -> Result<Sender, OutputError> {
+    pub(super) fn start(
+        id: &str,
+        connection: &Connection,
+        template: Option<IndexTemplate>,
+        services: Services,
+    ) -> Result<Sender, OutputError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("elasticsearch")
@@ -54,6 +64,9 @@ impl Sender {
             client: Client::new(connection)?,
             services,
             backoff: connection.backoff,
+            refusals: connection.refusals.clone(),
+            template,
+            installed: OnceCell::new(),
             requests: Semaphore::new(MOST_REQUESTS),
             bytes: Mutex::new(0),
             room: Condvar::new(),
@@ -79,12 +92,7 @@ impl Sender {
 
     /// Keeps an event that cannot be sent at all; false when the disk refuses.
     pub(super) fn reject_event(&self, event: &Event, reason: &str) -> bool {
-        let lane = &self.lane;
-        let written = lane.services.dead_letters.write(event, &lane.id, reason);
-        if let Err(error) = &written {
-            tracing::error!(%error, reason, "cannot write a dead letter; its records are not committed");
-        }
-        written.is_ok()
+        self.lane.services.bury(event, &self.lane.id, reason)
     }
 
     /// Waits until nothing is on the way, or until the pipeline gives up.
@@ -119,6 +127,7 @@ impl Lane {
     /// Sends a request until all its items are safe. False when the pipeline gave up before.
     async fn deliver(&self, request: Request) -> bool {
         // Requests still to be sent; more than one after a request had to be split.
+        self.installed.get_or_init(|| self.install()).await;
         let mut waiting = vec![request];
         let mut wait = self.backoff.0;
         while let Some(mut request) = waiting.pop() {
@@ -156,6 +165,32 @@ impl Lane {
         true
     }
 
+    /// Puts the index template in its place before the first document; a document without it would make fields of the
+    /// wrong types.
+    async fn install(&self) {
+        let Some(template) = &self.template else { return };
+        let mut wait = self.backoff.0;
+        loop {
+            match template.install(&self.client).await {
+                Ok(()) => return,
+                Err(RequestError::Refused(reason)) => {
+                    tracing::error!(
+                        output = self.id,
+                        template = template.name,
+                        reason,
+                        "the index template is refused"
+                    );
+                    return;
+                }
+                Err(error) => tracing::warn!(output = self.id, "cannot install the index template: {error}"),
+            }
+            if !self.pause(wait).await {
+                return;
+            }
+            wait = (wait * 2).min(self.backoff.1);
+        }
+    }
+
     async fn ask(&self, body: Bytes) -> Result<BulkResponse, RequestError> {
         // The semaphore is never closed.
         let _permit = self.requests.acquire().await;
@@ -186,8 +221,12 @@ impl Lane {
         let mut answers = response.items.iter();
         for item in &request.items {
             let answer = answers.next().and_then(|answer| answer.values().next());
-            match answer.map(|answer| answer.verdict(item.create)) {
+            match answer.map(|answer| answer.verdict(item.create, &self.refusals)) {
                 Some(Verdict::Delivered) => delivered += 1,
+                Some(Verdict::Dropped(reason)) => {
+                    tracing::warn!(output = self.id, reason, "a document was refused and is dropped");
+                    delivered += 1;
+                }
                 Some(Verdict::Dead(reason)) => {
                     if !self.bury(request, item, &reason).await {
                         again.push(item.clone());

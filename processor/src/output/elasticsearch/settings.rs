@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::options::Options;
+use crate::cloud;
+use crate::http_client;
+use crate::options::{Options, value_text};
 
 /// How Elasticsearch is reached.
 #[derive(Debug)]
@@ -23,7 +25,22 @@ pub(super) struct Connection {
     pub(super) backoff: (Duration, Duration),
     /// Before `/_bulk`.
     pub(super) path: String,
+    /// `bulk_path`, where bulk requests do not go to `path` and `/_bulk`.
+    pub(super) bulk_path: Option<String>,
+    /// Added to every address.
+    pub(super) parameters: Vec<(String, String)>,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) proxy: Option<String>,
+    pub(super) refusals: Refusals,
+}
+
+/// What becomes of documents that Elasticsearch refuses, beyond what always holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals {
+    /// `dlq_custom_codes`: statuses of which no further try is made.
+    pub(super) dead: Vec<u16>,
+    /// `drop_error_types`: errors that are no loss.
+    pub(super) dropped: Vec<String>,
 }
 
 /// Who we are. Never printed.
@@ -39,12 +56,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Options of Logstash that have no meaning here.
-const WITHOUT_MEANING: [(&str, &str); 22] = [
-    ("manage_template", "index templates are installed by 'tailrace' tools or by hand"),
-    ("template", "index templates are installed by hand"),
-    ("template_name", "index templates are installed by hand"),
-    ("template_overwrite", "index templates are installed by hand"),
-    ("template_api", "index templates are installed by hand"),
+const WITHOUT_MEANING: [(&str, &str); 18] = [
     ("ilm_enabled", "lifecycle policies are set in the index template"),
     ("ilm_rollover_alias", "write to the alias by 'index'"),
     ("ilm_pattern", "lifecycle policies are set in the index template"),
@@ -62,31 +74,71 @@ const WITHOUT_MEANING: [(&str, &str); 22] = [
     ("dlq_on_failed_indexname_interpolation", "such events always go to the dead letters"),
     ("healthcheck_path", "hosts are checked by use"),
     ("ssl_supported_protocols", "TLS 1.2 and 1.3 are spoken"),
+    ("ssl_cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites"),
 ];
 
+/// Whose plugin the options are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    Elasticsearch,
+    /// The older names of options, which `opensearch` has kept.
+    OpenSearch,
+}
+
+/// TLS, by whatever names.
+struct Tls {
+    /// Nothing where the addresses say it.
+    enabled: Option<bool>,
+    authorities: Vec<PathBuf>,
+    identity: Option<(PathBuf, PathBuf)>,
+    verify: bool,
+}
+
+impl Tls {
+    fn read(options: &mut Options<'_>, flavour: Flavour) -> Tls {
+        http_client::refuse_java_stores(options);
+        let names = match flavour {
+            Flavour::Elasticsearch => ["ssl_enabled", "ssl_certificate_authorities", "ssl_certificate", "ssl_key"],
+            Flavour::OpenSearch => ["ssl", "cacert", "tls_certificate", "tls_key"],
+        };
+        let verify = match flavour {
+            Flavour::Elasticsearch => {
+                for (old, new) in [
+                    ("ssl", "ssl_enabled"),
+                    ("cacert", "ssl_certificate_authorities"),
+                    ("ssl_certificate_verification", "ssl_verification_mode"),
+                ] {
+                    options.obsolete(old, &format!("use '{new}'"));
+                }
+                if options.string("ssl_key_passphrase").is_some() {
+                    let message = "encrypted keys are not supported; decrypt it by 'openssl pkey'";
+                    options.error_at("ssl_key_passphrase", message);
+                }
+                options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full"
+            }
+            Flavour::OpenSearch => options.boolean("ssl_certificate_verification", true),
+        };
+        let [enabled, authorities, certificate, key] = names;
+        let on = options.boolean(enabled, false);
+        let enabled = options.is_set(enabled).then_some(on);
+        let authorities = options.existing_paths(authorities);
+        let (certificate_path, key_path) = (options.existing_path(certificate), options.existing_path(key));
+        if certificate_path.is_some() != key_path.is_some() {
+            options.error_at(certificate, format!("'{certificate}' and '{key}' belong together"));
+        }
+        Tls { enabled, authorities, identity: certificate_path.zip(key_path), verify }
+    }
+}
+
 impl Connection {
-    pub(super) fn read(options: &mut Options<'_>) -> Connection {
+    pub(super) fn read(options: &mut Options<'_>, flavour: Flavour) -> Connection {
         for (option, why) in WITHOUT_MEANING {
             options.ignored(option, why);
         }
         options.deprecated("http_compression", "use 'compression_level'");
         let old_compression = options.boolean("http_compression", true);
         let compress = options.integer("compression_level").unwrap_or(1) > 0 && old_compression;
-        for (old, new) in [
-            ("ssl", "ssl_enabled"),
-            ("cacert", "ssl_certificate_authorities"),
-            ("ssl_certificate_verification", "ssl_verification_mode"),
-        ] {
-            options.obsolete(old, &format!("use '{new}'"));
-        }
-        let tls = options.boolean("ssl_enabled", false);
-        let authorities = options.existing_paths("ssl_certificate_authorities");
-        let certificate = options.existing_path("ssl_certificate");
-        let key = options.existing_path("ssl_key");
-        if certificate.is_some() != key.is_some() {
-            options.error_at("ssl_certificate", "'ssl_certificate' and 'ssl_key' belong together");
-        }
-        let verify = options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full";
+        let Tls { enabled, authorities, identity, verify } = Tls::read(options, flavour);
         let seconds =
             |value: Option<f64>, default: f64| Duration::from_secs_f64(value.unwrap_or(default).clamp(0.001, 86_400.0));
         let timeout = seconds(options.number("timeout"), 60.0);
@@ -95,19 +147,56 @@ impl Connection {
             seconds(options.number("retry_max_interval"), 64.0),
         );
         let path = options.string("path").map(|path| path.trim_end_matches('/').to_string()).unwrap_or_default();
-        let headers =
-            options.hash("custom_headers").into_iter().map(|(name, value)| (name, crate::options::value_text(&value)));
-        let headers = headers.collect();
-        let hosts = hosts(options, tls);
-        let credentials = credentials(options);
-        let identity = certificate.zip(key);
-        Connection { hosts, credentials, authorities, identity, verify, compress, timeout, backoff, path, headers }
+        let headers = texts(options, "custom_headers");
+        let parameters = texts(options, "parameters");
+        let bulk_path = options.string("bulk_path");
+        let proxy = options.string("proxy").filter(|proxy| !proxy.is_empty());
+        let refusals = Refusals::read(options);
+        let hosts = hosts(options, enabled.unwrap_or(false));
+        let credentials = match flavour {
+            Flavour::Elasticsearch => credentials(options),
+            Flavour::OpenSearch => opensearch_credentials(options),
+        };
+        Connection {
+            hosts,
+            credentials,
+            authorities,
+            identity,
+            verify,
+            compress,
+            timeout,
+            backoff,
+            path,
+            bulk_path,
+            parameters,
+            headers,
+            proxy,
+            refusals,
+        }
     }
+}
+
+impl Refusals {
+    fn read(options: &mut Options<'_>) -> Refusals {
+        let mut dead = Vec::new();
+        for code in options.strings("dlq_custom_codes") {
+            match code.parse() {
+                Ok(status) => dead.push(status),
+                Err(_) => options.error_at("dlq_custom_codes", format!("'{code}' is no status")),
+            }
+        }
+        Refusals { dead, dropped: options.strings("drop_error_types") }
+    }
+}
+
+fn texts(options: &mut Options<'_>, option: &'static str) -> Vec<(String, String)> {
+    options.hash(option).into_iter().map(|(name, value)| (name, value_text(&value))).collect()
 }
 
 /// `localhost`, `es1:9200`, `https://es1:9243`, `//es1`.
 fn hosts(options: &mut Options<'_>, tls: bool) -> Vec<String> {
     let mut given = options.strings("hosts");
+    given.extend(cloud::host(options));
     if given.is_empty() {
         given.push("127.0.0.1".into());
     }
@@ -141,10 +230,33 @@ fn with_port(address: &str) -> String {
     if has_port { format!("{scheme}://{authority}{path}") } else { format!("{scheme}://{authority}:9200{path}") }
 }
 
+/// `user` and `password`, or the same in `auth_type`.
+fn opensearch_credentials(options: &mut Options<'_>) -> Option<Secret> {
+    let (mut user, mut password) = (options.string("user"), options.string("password"));
+    for (name, value) in options.hash("auth_type") {
+        match (name.as_str(), value_text(&value)) {
+            ("type", kind) if kind == "basic" => {}
+            ("type", kind) => {
+                options.error_at("auth_type", format!("the auth_type '{kind}' is not supported; use basic"))
+            }
+            ("user", text) => user = Some(text),
+            ("password", text) => password = Some(text),
+            _ => {}
+        }
+    }
+    if user.is_some() != password.is_some() {
+        options.error_at("user", "'user' and 'password' belong together");
+    }
+    user.zip(password).map(|(user, password)| Secret::Basic(user, password))
+}
+
 fn credentials(options: &mut Options<'_>) -> Option<Secret> {
     let user = options.string("user");
     let password = options.string("password");
     let api_key = options.string("api_key");
+    if let Some((user, password)) = cloud::credentials(options) {
+        return Some(Secret::Basic(user, password));
+    }
     if user.is_some() != password.is_some() {
         options.error_at("user", "'user' and 'password' belong together");
     }

@@ -12,6 +12,7 @@ use tailrace_common::{Event, Timestamp};
 
 use self::message::{Mail, address};
 use self::smtp::{Login, Server, SmtpError};
+use super::common::{Backoff, Sent, one_by_one};
 use super::{Output, OutputDefinition, OutputError, Services, common_options};
 use crate::delivery::Share;
 use crate::options::{Invalid, Options};
@@ -118,30 +119,21 @@ impl Output for Email {
 
     fn write(&self, events: &[&Event], share: Share) {
         let Some(services) = self.services.get() else { return };
-        for event in events {
-            let mut wait = WAITS.0;
-            let refused = loop {
+        one_by_one(&self.id, services, events, share, |event| {
+            let mut backoff = Backoff::new(services, WAITS.0, WAITS.1);
+            loop {
                 match self.send(event) {
-                    Ok(()) => break None,
-                    Err(SmtpError::Refused(reason)) => break Some(reason),
+                    Ok(()) => return Sent::Delivered,
+                    Err(SmtpError::Refused(reason)) => return Sent::Refused(reason),
                     Err(SmtpError::Later(reason)) => {
                         tracing::warn!(output = self.id, reason, "cannot send a mail; will try again");
-                        services.abandon.sleep(wait);
-                        wait = (wait * 2).min(WAITS.1);
-                        if services.abandon.is_set() {
-                            return;
+                        if !backoff.wait() {
+                            return Sent::Abandoned;
                         }
                     }
                 }
-            };
-            let Some(reason) = refused else { continue };
-            if let Err(error) = services.dead_letters.write(event, &self.id, &reason) {
-                tracing::error!(output = self.id, %error, reason, "cannot write a dead letter; the batch is not committed");
-                return;
             }
-        }
-        services.count(events.len());
-        share.done();
+        });
     }
 }
 

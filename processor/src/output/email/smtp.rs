@@ -1,14 +1,13 @@
 //! Sending mails by SMTP (RFC 5321), with STARTTLS and AUTH.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::output::connect;
+use crate::tls::ClientTls;
 
 /// For connecting and for each answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,17 +88,15 @@ impl Connection {
 impl Server {
     /// Hands a mail over.
     pub(super) fn send(&self, from: &str, to: &[&str], mail: &[u8]) -> Result<(), SmtpError> {
-        let stream = self.connect()?;
+        let stream = connect(&self.host, self.port, TIMEOUT)?;
         let mut connection = Connection(BufReader::new(Box::new(stream.try_clone()?)));
         connection.answer("2")?;
         let greeting = format!("EHLO {}", self.domain);
         let mut features = connection.say(&greeting, "2")?;
         if self.starttls {
             connection.say("STARTTLS", "2")?;
-            let name = ServerName::try_from(self.host.clone());
-            let name = name.map_err(|error| SmtpError::Refused(error.to_string()))?;
-            let session = ClientConnection::new(tls()?, name).map_err(io::Error::other)?;
-            connection = Connection(BufReader::new(Box::new(StreamOwned::new(session, stream))));
+            let tls = ClientTls::of_system().map_err(SmtpError::Refused)?;
+            connection = Connection(BufReader::new(Box::new(tls.connect(&self.host, stream)?)));
             features = connection.say(&greeting, "2")?;
         }
         self.log_in(&mut connection, &features)?;
@@ -137,29 +134,4 @@ impl Server {
         }
         Ok(())
     }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, TIMEOUT) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(TIMEOUT))?;
-                    stream.set_write_timeout(Some(TIMEOUT))?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-}
-
-/// TLS with the roots of the system.
-fn tls() -> Result<Arc<ClientConfig>, SmtpError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| SmtpError::Refused(error.to_string()))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }

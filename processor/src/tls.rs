@@ -1,0 +1,240 @@
+//! TLS of plugins that listen or connect by themselves: Logstash's `ssl_*` options, checked and loaded when the
+//! configuration is.
+
+use std::io;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, StreamOwned,
+};
+
+use crate::options::Options;
+
+/// Files of PEM that prove who we are, and whom we believe.
+struct Files {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    authorities: Vec<PathBuf>,
+}
+
+impl Files {
+    fn read(options: &mut Options<'_>) -> Files {
+        options.ignored("ssl_supported_protocols", "TLS 1.2 and 1.3 are spoken");
+        options.ignored("ssl_cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites");
+        if options.string("ssl_key_passphrase").is_some() {
+            options.error_at("ssl_key_passphrase", "encrypted keys are not supported; decrypt it by 'openssl pkey'");
+        }
+        Files {
+            certificate: options.existing_path("ssl_certificate"),
+            key: options.existing_path("ssl_key"),
+            authorities: options.existing_paths("ssl_certificate_authorities"),
+        }
+    }
+
+    fn roots(&self) -> Result<RootCertStore, String> {
+        let mut roots = RootCertStore::empty();
+        for authority in &self.authorities {
+            for certificate in certificates(authority)? {
+                roots.add(certificate).map_err(|error| format!("'{}': {error}", authority.display()))?;
+            }
+        }
+        Ok(roots)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    read.map_err(|error| format!("cannot read certificates from '{}': {error}", path.display()))
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| format!("cannot read the key from '{}': {error}", path.display()))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The certificates of a plugin that listens.
+#[derive(Clone)]
+pub(crate) struct ServerTls(Arc<ServerConfig>);
+
+impl ServerTls {
+    /// Reads the options; `None` without `ssl_enabled`.
+    pub(crate) fn read(options: &mut Options<'_>) -> Option<ServerTls> {
+        for (old, new) in [
+            ("ssl", "use 'ssl_enabled'"),
+            ("ssl_enable", "use 'ssl_enabled'"),
+            ("ssl_cert", "use 'ssl_certificate'"),
+            ("ssl_extra_chain_certs", "append them to the file of 'ssl_certificate'"),
+            ("ssl_verify", "use 'ssl_client_authentication'"),
+            ("ssl_verify_mode", "use 'ssl_client_authentication'"),
+            ("verify_mode", "use 'ssl_client_authentication'"),
+            ("cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites"),
+            ("tls_min_version", "TLS 1.2 and 1.3 are spoken"),
+            ("tls_max_version", "TLS 1.2 and 1.3 are spoken"),
+        ] {
+            options.obsolete(old, new);
+        }
+        let enabled = options.boolean("ssl_enabled", false);
+        let files = Files::read(options);
+        let clients = options.one_of("ssl_client_authentication", &["none", "optional", "required"], "none");
+        options.ignored("ssl_handshake_timeout", "handshakes may take 10 seconds");
+        if !enabled {
+            return None;
+        }
+        let (Some(certificate), Some(key)) = (&files.certificate, &files.key) else {
+            for option in ["ssl_certificate", "ssl_key"] {
+                options.require(option);
+            }
+            return None;
+        };
+        match server_config(certificate, key, &files, clients) {
+            Ok(config) => Some(ServerTls(Arc::new(config))),
+            Err(message) => {
+                options.error_at("ssl_certificate", message);
+                None
+            }
+        }
+    }
+
+    /// For an acceptor.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.0.clone()
+    }
+}
+
+fn server_config(certificate: &Path, key: &Path, files: &Files, clients: &str) -> Result<ServerConfig, String> {
+    let chain = certificates(certificate)?;
+    let key = private_key(key)?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = if clients == "none" {
+        builder.with_no_client_auth()
+    } else {
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(files.roots()?), provider());
+        let verifier = if clients == "optional" { verifier.allow_unauthenticated() } else { verifier };
+        let verifier = verifier.build().map_err(|error| format!("'ssl_certificate_authorities': {error}"))?;
+        builder.with_client_cert_verifier(verifier)
+    };
+    builder.with_single_cert(chain, key).map_err(|error| format!("certificate and key do not fit: {error}"))
+}
+
+/// What a plugin that connects believes, and proves.
+#[derive(Clone)]
+pub(crate) struct ClientTls(Arc<ClientConfig>);
+
+impl ClientTls {
+    /// Reads the options; `None` without `ssl_enabled`.
+    pub(crate) fn read(options: &mut Options<'_>) -> Option<ClientTls> {
+        for (old, new) in [
+            ("ssl_enable", "use 'ssl_enabled'"),
+            ("ssl_verify", "use 'ssl_verification_mode'"),
+            ("ssl_cacert", "use 'ssl_certificate_authorities'"),
+            ("ssl_cert", "use 'ssl_certificate'"),
+        ] {
+            options.obsolete(old, new);
+        }
+        let enabled = options.boolean("ssl_enabled", false);
+        let files = Files::read(options);
+        let verify = options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full";
+        options.ignored("ssl_client_authentication", "it is for listening");
+        if !enabled {
+            return None;
+        }
+        match client_config(&files, verify) {
+            Ok(config) => Some(ClientTls(Arc::new(config))),
+            Err(message) => {
+                options.error_at("ssl_enabled", message);
+                None
+            }
+        }
+    }
+
+    /// Without options: the authorities of the system.
+    pub(crate) fn of_system() -> Result<ClientTls, String> {
+        let files = Files { certificate: None, key: None, authorities: Vec::new() };
+        client_config(&files, true).map(|config| ClientTls(Arc::new(config)))
+    }
+
+    /// Encrypts a connection to a host; the handshake comes with the first bytes.
+    pub(crate) fn connect(
+        &self,
+        host: &str,
+        stream: TcpStream,
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
+        let session = ClientConnection::new(self.0.clone(), name).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(session, stream))
+    }
+}
+
+fn client_config(files: &Files, verify: bool) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = if verify {
+        let mut roots = files.roots()?;
+        if files.authorities.is_empty() {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        builder.with_root_certificates(roots)
+    } else {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider())))
+    };
+    match (&files.certificate, &files.key) {
+        (None, None) => Ok(builder.with_no_client_auth()),
+        (Some(certificate), Some(key)) => builder
+            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+            .map_err(|error| format!("certificate and key do not fit: {error}")),
+        _ => Err("'ssl_certificate' and 'ssl_key' belong together".into()),
+    }
+}
+
+/// `ssl_verification_mode => none`: whoever answers is believed, as long as it holds the key of its certificate.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
