@@ -27,3 +27,13 @@ fn rounds_that_are_due_get_characters_back_from_those_before() {
 fn groups_repeated_no_times_can_be_called() {
     assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);
 }
+
+#[test]
+fn what_is_not_supported_says_so() {
+    let error = |pattern: &str| Regex::new(pattern, Options::default()).unwrap_err();
+    for (pattern, position) in [(r"(?<x>a)\k<x+0>", 7), (r"(a)\k<1-1>", 3), ("b(?~a)", 1)] {
+        assert!(error(pattern).message.ends_with("is not supported"), "{}", error(pattern));
+        assert_eq!(error(pattern).position, position);
+    }
+    assert!(error(r"(?<x>a)\k<y+0>").message.contains("no group named 'y+0'"));
+}

@@ -173,9 +173,20 @@ impl Parser<'_> {
     pub(super) fn named_backref(&mut self, start: usize) -> Result<Node, Error> {
         let open = self.next().unwrap_or('<');
         let name = self.group_name(open)?;
-        let groups = self.resolve(&name, start)?;
+        let groups = self.resolve(&name, start);
+        if groups.is_err() && self.at_level(&name) {
+            return Err(Error::new(start, "a back-reference to a level of recursion is not supported"));
+        }
+        let groups = groups?;
         self.references = true;
         Ok(Node::Backref(groups, self.flags.ignore_case))
+    }
+
+    /// Whether the name is that of a group and a level: `name+0`, `1-1`.
+    fn at_level(&self, name: &str) -> bool {
+        let Some(at) = name.rfind(['+', '-']) else { return false };
+        let level = &name[at + 1..];
+        !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_digit()) && self.resolve(&name[..at], 0).is_ok()
     }
 
     /// `\1`: a group when there are so many or it is one digit; else it is text.

@@ -106,9 +106,16 @@ impl MatchArgs {
         let set = GrokSet::new(groks?);
         let input: Box<dyn Read> = match self.arguments.first().map(String::as_str) {
             None | Some("-") => Box::new(io::stdin().lock()),
-            Some(path) => Box::new(File::open(path).with_context(|| format!("cannot read '{path}'"))?),
+            Some(path) => Box::new(File::open(path).with_context(|| self.cannot_read())?),
         };
         self.lines(&set, &patterns, BufReader::with_capacity(CHUNK, input), colours)
+    }
+
+    fn cannot_read(&self) -> String {
+        match self.arguments.first().map(String::as_str) {
+            None | Some("-") => "cannot read standard input".to_owned(),
+            Some(path) => format!("cannot read '{path}'"),
+        }
     }
 
     fn lines(
@@ -124,7 +131,7 @@ impl MatchArgs {
         let budget = Budget::millis(self.timeout_millis);
         let mut out = BufWriter::new(io::stdout().lock());
         let mut report = BufWriter::new(io::stderr().lock());
-        while chunk.read(&mut input)? {
+        while chunk.read(&mut input).with_context(|| self.cannot_read())? {
             // What is made at the first match is not counted.
             if counts.lines == 0 {
                 chunk.match_all(set, &mut scratch, budget);

@@ -16,7 +16,7 @@ use tailrace_grok::{Grok, GrokError, GrokOptions, Origin, PatternSet};
 
 use crate::lang::render::Colours;
 use crate::options::Ecs;
-use crate::settings::files;
+use crate::settings::files::{self, FilesError};
 
 /// Try grok patterns on lines, explain them, look them up.
 #[derive(Debug, Args)]
@@ -65,8 +65,8 @@ impl Definitions {
     fn read(&self) -> anyhow::Result<PatternSet> {
         let mut patterns = if self.ecs.enabled() { PatternSet::ecs_v1() } else { PatternSet::legacy() };
         for address in &self.pattern_files {
-            for file in files::find(address)? {
-                let source = files::read(&file)?;
+            for file in files::find(address).map_err(unreadable)? {
+                let source = files::read(&file).map_err(unreadable)?;
                 patterns.add_text(&source.name, &source.text);
             }
         }
@@ -134,9 +134,17 @@ impl Given {
     }
 }
 
+fn unreadable(error: FilesError) -> anyhow::Error {
+    match error {
+        FilesError::NotFound(address) => anyhow!("no pattern file found at '{address}'"),
+        // Its text names the cause already.
+        other => anyhow!("{other}"),
+    }
+}
+
 /// The patterns of a file, one a line; empty lines and those that start with `#` do not count.
 fn read_patterns(file: &Path) -> anyhow::Result<Vec<Given>> {
-    let source = files::read(file)?;
+    let source = files::read(file).map_err(unreadable)?;
     let lines = source.text.lines().enumerate();
     let given: Vec<Given> = lines
         .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
