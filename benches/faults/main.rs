@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod support;
 #[path = "../pipeline/usage.rs"]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod usage;
 mod writer;
 

@@ -10,6 +10,7 @@ mod lines;
 #[path = "../../tests/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod support;
+#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod usage;
 
 use std::time::{Duration, Instant};

@@ -31,7 +31,7 @@ pub(crate) struct Autodiscover {
 #[derive(Debug)]
 pub(super) enum Source {
     Docker(Containers),
-    Kubernetes(Pods),
+    Kubernetes(Box<Pods>),
 }
 
 /// One item of `providers`.
@@ -170,7 +170,7 @@ fn provider(section: &Section<'_>, common: &Common) -> Option<Provider> {
     let cleanup = section.duration("cleanup_timeout").unwrap_or(Duration::from_secs(60));
     let source = match kind {
         Type::Docker => Source::Docker(Containers::read(section)),
-        Type::Kubernetes => Source::Kubernetes(Pods::read(section)),
+        Type::Kubernetes => Source::Kubernetes(Box::new(Pods::read(section))),
     };
     let (hints, hints_enabled) = hints(section, common);
     let templates: Vec<Template> = section.maps("templates").iter().map(|item| template(item, common)).collect();

@@ -83,7 +83,7 @@ impl Quotas {
     }
 
     /// How many dropped lines are to be reported now.
-    fn to_say(&mut self, dropped: u64, now: Instant) -> Option<u64> {
+    fn due_to_say(&mut self, dropped: u64, now: Instant) -> Option<u64> {
         self.unsaid += dropped;
         if dropped == 0 || self.said.is_some_and(|said| now.saturating_duration_since(said) < SAY) {
             return None;
@@ -136,7 +136,7 @@ impl Reader {
         let dropped = (before - lines.len()) as u64;
         self.stats.quota_lines += dropped;
         self.stats.quota_bytes += bytes;
-        if let Some(lines) = self.quotas.to_say(dropped, now) {
+        if let Some(lines) = self.quotas.due_to_say(dropped, now) {
             tracing::warn!(path = %origin.display(), lines, "lines beyond the quota of their input are dropped");
         }
     }

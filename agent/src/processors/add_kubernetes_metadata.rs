@@ -22,6 +22,9 @@ const FRESH: Duration = Duration::from_secs(2);
 /// So many are kept.
 const MOST: usize = 1024;
 
+/// Fields, and when they were made.
+type Made = (Instant, Arc<Object>);
+
 #[derive(Debug)]
 struct KubernetesMetadata {
     cluster: Arc<Cluster>,
@@ -31,7 +34,7 @@ struct KubernetesMetadata {
     path: Field,
     patience: Duration,
     /// The fields of pods that were asked for lately.
-    made: Mutex<HashMap<(Key, Option<u32>), (Instant, Arc<Object>)>>,
+    made: Mutex<HashMap<(Key, Option<u32>), Made>>,
 }
 
 pub(super) fn read(section: &Section<'_>) -> Option<Arc<dyn Processor>> {

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,8 @@ pub(super) fn once(folder: &Path, input: &str) -> (Vec<Value>, String) {
 }
 
 pub(super) fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
+    // Room for all that a test makes the agent say, as nobody listens meanwhile.
+    let (sender, receiver) = sync_channel(1 << 16);
     thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             if sender.send(line.unwrap()).is_err() {
