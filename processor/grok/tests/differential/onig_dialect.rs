@@ -11,10 +11,9 @@ pub(crate) fn translate(pattern: &str) -> String {
             match escaped.chars().next().and_then(ascii_class) {
                 Some((false, members)) if depth > 0 => out.push_str(members),
                 Some((negated, members)) => {
-                    // Unlike a class they take no notice of (?i).
-                    out.push_str(if negated { "(?-i:[^" } else { "(?-i:[" });
+                    out.push_str(if negated { "[^" } else { "[" });
                     out.push_str(members);
-                    out.push_str("])");
+                    out.push(']');
                 }
                 None => out.push_str(&rest[..length]),
             }
