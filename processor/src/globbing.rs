@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use glob::{GlobError, MatchOptions, Pattern, PatternError};
 
-const MATCHING: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+/// The library finds no hidden file at all where a leading dot must be literal, not even for `.a*`.
+fn matching(pattern: &str) -> MatchOptions {
+    let names_hidden = pattern.split('/').any(|part| part.starts_with('.') && part.contains(['*', '?', '[']));
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: !names_hidden }
+}
 
 /// A pattern stands for at most so many others.
 const MOST_ALTERNATIVES: usize = 1000;
@@ -21,7 +24,7 @@ pub(crate) fn find(pattern: &str) -> Result<Vec<Result<PathBuf, GlobError>>, Pat
     let mut found: Vec<Result<PathBuf, GlobError>> = Vec::new();
     let alternatives = alternatives(pattern);
     for one in &alternatives {
-        for path in glob::glob_with(one, MATCHING)? {
+        for path in glob::glob_with(one, matching(one))? {
             let is_new = alternatives.len() == 1
                 || path.as_ref().map_or(true, |path| !found.iter().flatten().any(|held| held == path));
             if is_new {
