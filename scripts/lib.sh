@@ -34,6 +34,12 @@ need_build_tools() {
   have cargo || die "cargo is missing: install a Rust toolchain from https://rustup.rs"
 }
 
+# servers_at_full_speed : heaps and compiler of the servers that scripts/services starts, for measuring.
+servers_at_full_speed() {
+  export TAILRACE_KAFKA_HEAP=${TAILRACE_KAFKA_HEAP:-1g} TAILRACE_ELASTICSEARCH_HEAP=${TAILRACE_ELASTICSEARCH_HEAP:-2g}
+  export TAILRACE_ELASTICSEARCH_OPTIONS=${TAILRACE_ELASTICSEARCH_OPTIONS-}
+}
+
 # java_version JAVA_HOME : the feature release (17, 21, ...), or nothing.
 java_version() {
   [ -x "$1/bin/java" ] || return 0

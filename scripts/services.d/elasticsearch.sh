@@ -65,7 +65,7 @@ es_configure() {
   mkdir -p "$dir"/config/jvm.options.d "$dir"/data "$dir"/logs "$dir"/tmp
   cp "$es_home"/config/{roles.yml,users,users_roles,role_mapping.yml} "$dir/config/"
   grep -v -e '^-Xlog' -e HeapDump -e UseG1GC "$es_home/config/jvm.options" >"$dir/config/jvm.options"
-  printf '%s\n' "$(node_mark "$1")" -Xms"${TAILRACE_ELASTICSEARCH_HEAP:-1g}" -Xmx"${TAILRACE_ELASTICSEARCH_HEAP:-1g}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+  printf '%s\n' "$(node_mark "$1")" -Xms"${TAILRACE_ELASTICSEARCH_HEAP:-1g}" -Xmx"${TAILRACE_ELASTICSEARCH_HEAP:-1g}" -XX:+UseSerialGC ${TAILRACE_ELASTICSEARCH_OPTIONS--XX:TieredStopAtLevel=1} \
     -XX:-UsePerfData -XX:-AlwaysPreTouch -XX:MaxDirectMemorySize=128m >"$dir/config/jvm.options.d/test.options"
   cat >"$dir/config/log4j2.properties" <<'P'
 status = error

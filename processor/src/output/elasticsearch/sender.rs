@@ -20,7 +20,7 @@ use crate::delivery::Share;
 use crate::output::{OutputError, Services};
 
 /// Bytes that may be on the way at once, waiting for another try included.
-const MOST_BYTES: usize = 128 << 20;
+const MOST_BYTES: usize = 64 << 20;
 /// Requests that Elasticsearch is asked to work on at once.
 const MOST_REQUESTS: usize = 8;
 
