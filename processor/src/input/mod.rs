@@ -31,6 +31,8 @@ mod tcp;
 mod texts;
 mod udp;
 
+pub(crate) use net::{Stream, shaken};
+
 pub use common::InputDecoration;
 
 /// An input, compiled.

@@ -63,7 +63,7 @@ impl Address {
 }
 
 /// A connection, encrypted or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Runs a future on a runtime of this thread.
@@ -108,7 +108,7 @@ where
 }
 
 /// The connection after its TLS handshake, where there is to be one.
-pub(super) async fn shaken(stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) -> Option<Box<dyn Stream>> {
+pub(crate) async fn shaken(stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) -> Option<Box<dyn Stream>> {
     const HANDSHAKE: Duration = Duration::from_secs(10);
     let Some(tls) = tls else { return Some(Box::new(stream)) };
     match tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(tls.config()).accept(stream)).await {

@@ -21,6 +21,7 @@ mod null;
 mod pipeline;
 mod socket;
 mod stdout;
+mod tcp_server;
 mod zabbix;
 
 use common::{common_options, connect, document_id};

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tailrace_common::Event;
 
+use super::tcp_server::TcpServer;
 use super::{Output, OutputDefinition, OutputError, Services, common_options, connect};
 use crate::codec::{self, Codec};
 use crate::delivery::Share;
 use crate::options::{Invalid, Options};
 use crate::plugin::BuildContext;
-use crate::tls::ClientTls;
+use crate::tls::{ClientTls, ServerTls};
 
 pub(super) const TCP: OutputDefinition =
     OutputDefinition { name: "tcp", summary: "Sends events over TCP.", build: build_tcp };
@@ -29,7 +30,10 @@ fn build_tcp(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<d
     let (host, port) = address(&mut options);
     let codec = codec::from_option(&mut options, build, "json");
     if options.one_of("mode", &["server", "client"], "client") == "server" {
-        options.error_at("mode", "mode server is not supported; let the far side listen");
+        let tls = ServerTls::read(&mut options);
+        options.ignored("reconnect_interval", "in mode server it is the others who connect");
+        options.finish()?;
+        return Ok(Box::new(TcpServer::new(host, port, codec?, tls)));
     }
     let tls = ClientTls::read(&mut options);
     let interval = options.number("reconnect_interval").unwrap_or(10.0).clamp(0.001, 86_400.0);
@@ -66,6 +70,18 @@ fn address(options: &mut Options<'_>) -> (String, u16) {
         0
     });
     (host, port)
+}
+
+/// What goes over a stream: each event ends its line.
+pub(super) fn lines(codec: &dyn Codec, events: &[&Event]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(events.len() * 512);
+    for event in events {
+        codec.encode(event, &mut text);
+        if text.last() != Some(&b'\n') {
+            text.push(b'\n');
+        }
+    }
+    text
 }
 
 struct Socket {
@@ -114,13 +130,7 @@ impl Socket {
         tls: Option<&ClientTls>,
         services: &Services,
     ) -> bool {
-        let mut text = Vec::with_capacity(events.len() * 512);
-        for event in events {
-            self.codec.encode(event, &mut text);
-            if text.last() != Some(&b'\n') {
-                text.push(b'\n');
-            }
-        }
+        let text = lines(&*self.codec, events);
         let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
         while let Err(error) = self.write_once(&mut stream, tls, &text) {
             *stream = None;

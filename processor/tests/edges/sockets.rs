@@ -1,10 +1,13 @@
 //! Inputs and outputs over sockets.
 
-use std::io::Write;
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
+
+use tailrace_processor::pipeline::Running;
 
 use crate::support::{connect, eventually, free_port, start};
 
@@ -40,10 +43,7 @@ fn lines_over_tcp_through_two_pipelines() {
     let messages: Vec<_> = events.iter().map(|event| event["message"].as_str().unwrap()).collect();
     assert_eq!(messages, ["one", "rest without end", "two ü"]);
     assert_eq!((&events[0]["from"], &events[0]["event"]["original"]), (&"127.0.0.1".into(), &"one".into()));
-    begin.stop();
-    assert!(begin.join());
-    end.stop();
-    assert!(end.join());
+    stop([begin, end]);
 }
 
 #[test]
@@ -60,8 +60,7 @@ fn datagrams_come_with_their_sender() {
     });
     let event = &lines(&path)[0];
     assert_eq!((&event["message"], &event["host"]["ip"]), (&"hello\nworld".into(), &"127.0.0.1".into()));
-    running.stop();
-    assert!(running.join());
+    stop([running]);
 }
 
 #[test]
@@ -87,8 +86,7 @@ fn syslog_over_udp_and_tcp() {
     assert!(failed["@timestamp"].as_str().unwrap().contains("-10-11T22:14:15"));
     assert_eq!(find("no syslog at all")["tags"], serde_json::json!(["_grokparsefailure_sysloginput"]));
     assert_eq!(find("hello")["log"]["syslog"]["priority"], 13);
-    running.stop();
-    assert!(running.join());
+    stop([running]);
 }
 
 fn tls_file(name: &str) -> String {
@@ -104,60 +102,99 @@ fn listening() -> String {
     )
 }
 
-#[test]
-fn tls_between_output_and_input() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (free_port(), free_port());
-    let (output, path) = file_output(folder.path());
-    let end = start(
-        &format!("input {{ tcp {{ port => {second} codec => json_lines {} }} }} {output}", listening()),
-        folder.path(),
-    );
-    let begin = start(
-        &format!(
-            "input {{ tcp {{ port => {first} }} }}
-             output {{ tcp {{ host => localhost port => {second} codec => json_lines ssl_enabled => true
-               ssl_certificate => \"{}\" ssl_key => \"{}\" ssl_certificate_authorities => \"{}\" }} }}",
-            tls_file("host.pem"),
-            tls_file("host.key"),
-            tls_file("authority.pem"),
-        ),
-        folder.path(),
-    );
-    connect(first).write_all(b"secret\n").unwrap();
-    eventually("the line has come", || (lines(&path).len() == 1).then_some(()));
-    assert_eq!(lines(&path)[0]["message"], "secret");
-    for running in [begin, end] {
+/// The options of a plugin that connects to it.
+fn connecting() -> String {
+    let (certificate, key, authority) = (tls_file("host.pem"), tls_file("host.key"), tls_file("authority.pem"));
+    format!("ssl_certificate => \"{certificate}\" ssl_key => \"{key}\" ssl_certificate_authorities => \"{authority}\"")
+}
+
+fn stop(pipelines: impl IntoIterator<Item = Running>) {
+    for running in pipelines {
         running.stop();
         assert!(running.join());
     }
 }
 
+/// Sends a line through two pipelines: one ends with the output, the other begins with the input.
+fn goes_through(output: &str, input: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, path) = file_output(folder.path());
+    let end = start(&format!("input {{ {input} }} {file}"), folder.path());
+    let port = free_port();
+    let begin = start(&format!("input {{ tcp {{ port => {port} }} }} output {{ {output} }}"), folder.path());
+    // A listening output has nobody to write to at first.
+    eventually("the line has come", || {
+        connect(port).write_all(b"secret\n").unwrap();
+        (!lines(&path).is_empty()).then_some(())
+    });
+    assert_eq!(lines(&path)[0]["message"], "secret");
+    stop([begin, end]);
+}
+
+#[test]
+fn tls_between_output_and_input() {
+    let port = free_port();
+    let address = format!("host => localhost port => {port} codec => json_lines");
+    goes_through(
+        &format!("tcp {{ {address} ssl_enabled => true {} }}", connecting()),
+        &format!("tcp {{ port => {port} codec => json_lines {} }}", listening()),
+    );
+}
+
 #[test]
 fn http_over_tls() {
-    let folder = tempfile::tempdir().unwrap();
     let port = free_port();
-    let (output, path) = file_output(folder.path());
-    let running = start(&format!("input {{ http {{ port => {port} {} }} }} {output}", listening()), folder.path());
     // Who does not speak TLS does not hold up others.
-    let _silent = connect(port);
-    let first = free_port();
-    let begin = start(
+    let silent = std::thread::spawn(move || connect(port));
+    goes_through(
+        &format!("http {{ url => \"https://localhost:{port}\" http_method => post {} }}", connecting()),
+        &format!("http {{ port => {port} {} }}", listening()),
+    );
+    drop(silent.join());
+}
+
+#[test]
+fn a_tcp_output_can_listen() {
+    let port = free_port();
+    let address = format!("host => \"127.0.0.1\" port => {port} codec => json_lines");
+    goes_through(&format!("tcp {{ mode => server {address} }}"), &format!("tcp {{ mode => client {address} }}"));
+}
+
+#[test]
+fn whoever_connects_to_a_listening_output_gets_all_that_comes_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, port) = (free_port(), free_port());
+    let running = start(
         &format!(
-            "input {{ tcp {{ port => {first} }} }}
-             output {{ http {{ url => \"https://localhost:{port}\" http_method => post
-               ssl_certificate => \"{}\" ssl_key => \"{}\" ssl_certificate_authorities => \"{}\" }} }}",
-            tls_file("host.pem"),
-            tls_file("host.key"),
-            tls_file("authority.pem"),
+            "input {{ tcp {{ port => {from} }} }}
+             output {{ tcp {{ mode => server host => \"127.0.0.1\" port => {port} codec => line {{ format => \"%{{message}}\" }} }} }}"
         ),
         folder.path(),
     );
-    connect(first).write_all(b"secret\n").unwrap();
-    eventually("the line has come", || (lines(&path).len() == 1).then_some(()));
-    assert_eq!(lines(&path)[0]["message"], "secret");
-    for running in [begin, running] {
-        running.stop();
-        assert!(running.join());
+    let mut clients = [connect(port), connect(port)];
+    drop(connect(port));
+    let mut stream = connect(from);
+    eventually("both are admitted", || {
+        stream.write_all(b"hello\n").unwrap();
+        clients.iter().all(has_bytes).then_some(())
+    });
+    for number in 0..200 {
+        writeln!(stream, "{number}").unwrap();
     }
+    drop(stream);
+    for client in &mut clients {
+        let mut numbers: Vec<u32> =
+            BufReader::new(client).lines().filter_map(|line| line.unwrap().parse().ok()).take(200).collect();
+        // Two workers may change the order.
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+    }
+    stop([running]);
+}
+
+fn has_bytes(stream: &TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let some = stream.peek(&mut [0]).is_ok_and(|length| length > 0);
+    stream.set_read_timeout(None).unwrap();
+    some
 }
