@@ -13,11 +13,17 @@ use crate::tail::source::Source;
 
 /// How soon a file is looked at again whose end waits for acknowledgements.
 const GLANCE: Duration = Duration::from_millis(200);
+/// How soon what is acknowledged is handed to the registry, where saving is cheap: a process that is killed sends again
+/// what was acknowledged since.
+const SAVE: Duration = Duration::from_millis(20);
+/// Saving takes at most this part of the time, unless that were later than the registry's `flush`.
+const SAVE_SHARE: u32 = 20;
 
 impl Reader {
     /// Hands to the registry what is acknowledged and what else changed.
     pub(super) fn save(&mut self) {
         self.next_save = None;
+        let begun = self.clock.now();
         let now = Timestamp::now().secs;
         let mut changes = Vec::new();
         for commit in self.acks.take_commits() {
@@ -42,6 +48,13 @@ impl Reader {
             }
         }
         self.registry.write(changes);
+        self.save_took = self.clock.now().saturating_duration_since(begun);
+    }
+
+    /// Sees to it that what changed is saved soon.
+    pub(super) fn plan_save(&mut self) {
+        let soon = SAVE.max(self.save_took * SAVE_SHARE).min(self.options.registry_flush);
+        self.next_save.get_or_insert(self.clock.now() + soon);
     }
 
     /// As [`Reader::save`], for every file.
@@ -93,8 +106,8 @@ impl Reader {
 
     /// Sets when a file that was read to its end is to be looked at again.
     pub(super) fn plan(&mut self, id: Id) {
-        if self.next_save.is_none() && self.files.get(id).is_some_and(|file| file.dirty) {
-            self.next_save = Some(self.clock.now() + self.options.registry_flush);
+        if self.files.get(id).is_some_and(|file| file.dirty) {
+            self.plan_save();
         }
         let Some(file) = self.files.get(id) else { return };
         let now = self.clock.now();

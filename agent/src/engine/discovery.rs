@@ -64,9 +64,7 @@ impl Reader {
         self.quotas.forget_idle(self.clock.now());
         let factor = if self.watcher.polls() { 1 } else { WATCHED_FACTOR };
         self.next_scan = self.clock.now() + interval * factor;
-        if self.next_save.is_none() {
-            self.next_save = Some(self.clock.now() + self.options.registry_flush);
-        }
+        self.plan_save();
     }
 
     /// Says once of each directory that it may not be looked into.

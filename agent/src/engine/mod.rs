@@ -38,7 +38,7 @@ pub struct EngineOptions {
     pub once: bool,
     /// How many bytes may be read but not yet let go by the outputs.
     pub memory_limit: usize,
-    /// `filebeat.registry.flush`: how often positions are written and synced. Zero does so at once.
+    /// `filebeat.registry.flush`: how long positions may stay unsynced; they are written much sooner. Zero syncs at once.
     pub registry_flush: Duration,
     /// `filebeat.registry.file_permissions`
     pub registry_permissions: u32,

@@ -111,6 +111,8 @@ pub(super) struct Reader {
     pub(super) scans: u64,
     pub(super) next_poll: Instant,
     pub(super) next_save: Option<Instant>,
+    /// How long the last saving took.
+    pub(super) save_took: Duration,
     pub(super) stats: Stats,
     pub(super) ends: Vec<u32>,
     /// How much is read at once.
@@ -163,7 +165,7 @@ impl Reader {
             pool,
             quotas: Quotas::default(),
             seed: store.seed(),
-            registry: Writer::start(store)?,
+            registry: Writer::start(store, options.registry_flush)?,
             known_keys: store_keys,
             unmatched,
             known_scopes,
@@ -175,6 +177,7 @@ impl Reader {
             scans: 0,
             next_poll: now,
             next_save: None,
+            save_took: Duration::ZERO,
             stats: Stats::default(),
             ends: Vec::new(),
             stretch: STRETCH,
@@ -249,9 +252,7 @@ impl Reader {
                 self.queue(id);
             }
         }
-        if self.next_save.is_none() {
-            self.next_save = Some(self.clock.now() + self.options.registry_flush);
-        }
+        self.plan_save();
     }
 
     /// Puts a file in the queue of those to be read.

@@ -77,6 +77,8 @@ pub struct Store {
     /// How long it was after it was last rewritten.
     rewritten_len: u64,
     buffer: Vec<u8>,
+    /// What was written may not be on the disk yet.
+    unsynced: bool,
     /// What changed is in the states only: the file is to be written anew.
     outdated: bool,
     /// Records that could not be read.
@@ -113,6 +115,7 @@ impl Store {
             len: 0,
             rewritten_len: 0,
             buffer: Vec::new(),
+            unsynced: false,
             outdated: false,
             damaged: 0,
             path,
@@ -218,27 +221,47 @@ impl Store {
         }
     }
 
-    /// Writes what changed and waits until it is on the disk.
+    /// Writes what changed: from here on it outlives the process, and after [`Store::sync`] the machine.
     ///
     /// # Errors
     /// When the disk is full or broken; what changed is kept and written with the next call.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub fn write(&mut self) -> io::Result<()> {
         if self.outdated || self.len > SMALLEST_REWRITE.max(self.rewritten_len * 4) {
             return self.rewrite();
         }
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let written = self.file.write_all_at(&self.buffer, self.len).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all_at(&self.buffer, self.len);
         if written.is_ok() {
             self.len += self.buffer.len() as u64;
             self.buffer.clear();
+            self.unsynced = true;
         } else if self.buffer.len() > LARGEST_BUFFER {
             // The states have it all; a disk that is full for long must not fill the memory.
             self.outdated = true;
             self.buffer = Vec::new();
         }
         written
+    }
+
+    /// Writes what changed and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.write()?;
+        if self.unsynced {
+            // After a failure nobody knows what of the file is on the disk.
+            self.file.sync_data().inspect_err(|_| self.outdated = true)?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Whether something was written that may not be on the disk yet.
+    pub fn is_unsynced(&self) -> bool {
+        self.unsynced
     }
 
     /// Writes a new file with the present state only, in place of the old one.
@@ -269,7 +292,7 @@ impl Store {
         self.len = bytes.len() as u64;
         self.rewritten_len = self.len;
         self.buffer.clear();
-        self.outdated = false;
+        (self.outdated, self.unsynced) = (false, false);
         Ok(())
     }
 }

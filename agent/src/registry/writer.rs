@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
@@ -47,7 +47,7 @@ enum Message {
 pub struct Status {
     /// Files in it.
     pub states: u64,
-    /// How often it was written and synced.
+    /// How often it was written.
     pub writes: u64,
     /// Why it cannot be written now.
     pub error: Option<String>,
@@ -62,7 +62,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread. What is handed over is written at once, so that it outlives the process, and synced after
+    /// `sync_after`, so that it outlives the machine.
     ///
     /// # Errors
     /// When no thread can be had.
@@ -70,16 +71,18 @@ impl Writer {
         clippy::disallowed_methods,
         reason = "positions are few: the reader's pool bounds the batches they stand for"
     )]
-    pub fn start(store: Store) -> io::Result<Writer> {
+    pub fn start(store: Store, sync_after: Duration) -> io::Result<Writer> {
         let (messages, inbox) = crossbeam_channel::unbounded();
         let error = store.is_outdated().then(|| "the disk is full".to_owned());
         let status = Arc::new(Mutex::new(Status { states: store.len() as u64, error, ..Status::default() }));
         let shared = status.clone();
-        let thread = std::thread::Builder::new().name("registry".into()).spawn(move || run(store, &inbox, &shared))?;
+        let thread = std::thread::Builder::new()
+            .name("registry".into())
+            .spawn(move || run(store, &inbox, sync_after, &shared))?;
         Ok(Writer { messages: Some(messages), status, thread: Some(thread) })
     }
 
-    /// Hands changes over; they are written and synced as one group.
+    /// Hands changes over; they are written as one group.
     pub fn write(&self, changes: Vec<Change>) {
         if !changes.is_empty() {
             self.send(Message::Changes(changes));
@@ -122,10 +125,16 @@ fn lock(status: &Mutex<Status>) -> MutexGuard<'_, Status> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(mut store: Store, inbox: &Receiver<Message>, status: &Mutex<Status>) {
+fn run(mut store: Store, inbox: &Receiver<Message>, sync_after: Duration, status: &Mutex<Status>) {
     let mut failing = false;
+    // When what is written must be synced.
+    let mut due: Option<Instant> = None;
     loop {
-        let first = if failing { inbox.recv_timeout(RETRY) } else { inbox.recv().map_err(RecvTimeoutError::from) };
+        let wait = if failing { Some(RETRY) } else { due.map(|due| due.saturating_duration_since(Instant::now())) };
+        let first = match wait {
+            Some(wait) => inbox.recv_timeout(wait),
+            None => inbox.recv().map_err(RecvTimeoutError::from),
+        };
         let mut waiting = Vec::new();
         let mut gone = false;
         match first {
@@ -136,7 +145,11 @@ fn run(mut store: Store, inbox: &Receiver<Message>, status: &Mutex<Status>) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => gone = true,
         }
-        failing = !sync(&mut store, status);
+        let now = Instant::now();
+        let must = gone || failing || !waiting.is_empty() || sync_after.is_zero() || due.is_some_and(|due| due <= now);
+        let result = if must { store.sync() } else { store.write() };
+        due = store.is_unsynced().then(|| due.unwrap_or(now + sync_after));
+        failing = !report(result, &store, status);
         for done in waiting {
             done.send(!failing).ok();
         }
@@ -164,8 +177,7 @@ fn take(message: Message, store: &mut Store, waiting: &mut Vec<Sender<bool>>) {
 }
 
 /// Says it loudly, and once, when the disk takes no more.
-fn sync(store: &mut Store, status: &Mutex<Status>) -> bool {
-    let result = store.sync();
+fn report(result: io::Result<()>, store: &Store, status: &Mutex<Status>) -> bool {
     let mut status = lock(status);
     status.states = store.len() as u64;
     match result {
@@ -196,9 +208,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn changes_outlive_the_process_long_before_they_are_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), 0o600).unwrap();
+        let writer = Writer::start(store, Duration::from_secs(3600)).unwrap();
+        writer.write(vec![Change::Put(Box::default())]);
+        let begun = Instant::now();
+        while Store::read(directory.path()).unwrap().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "nothing was written");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
     fn changes_are_on_the_disk_after_a_flush() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::start(Store::open(directory.path(), 0o600).unwrap()).unwrap();
+        let writer = Writer::start(Store::open(directory.path(), 0o600).unwrap(), Duration::from_secs(1)).unwrap();
         let key = FileKey([1; 16]);
         writer.write(vec![Change::Put(Box::new(FileState { key, ..FileState::default() }))]);
         let position = Position::at(7);

@@ -1,5 +1,7 @@
 //! Events that nobody expects, through the example of every filter that asks nobody.
 
+use std::time::{Duration, Instant};
+
 use super::FILTERS;
 use super::testing::run_with;
 
@@ -60,10 +62,39 @@ fn no_event_is_too_strange() {
     events.push(format!("{{{}}}", many.join(",")));
     events.push("{\"a[b\":\"x\",\"[c]\":1,\"\":2,\"d.e\":3,\"%{x}\":4}".into());
     let events: Vec<&str> = events.iter().map(String::as_str).collect();
-    for definition in FILTERS.iter().filter(|definition| !APART.contains(&definition.name)) {
+    for (name, filters) in examples() {
+        let out = run_with("v8", filters, &events);
+        assert!(out.is_ok(), "{name}: {out:?}");
+    }
+}
+
+/// The filters that ask nobody, and what stands in the sections of their examples.
+fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = FILTERS.iter().filter(|definition| !APART.contains(&definition.name));
+    all.map(|definition| {
         let inner = definition.example.trim().strip_prefix("filter {").and_then(|rest| rest.strip_suffix('}'));
-        assert!(inner.is_some(), "{}: the example is no filter section", definition.name);
-        let out = run_with("v8", inner.unwrap_or_default(), &events);
-        assert!(out.is_ok(), "{}: {out:?}", definition.name);
+        (definition.name, inner.unwrap_or_else(|| panic!("{}: the example is no filter section", definition.name)))
+    })
+}
+
+/// Texts of 20 MB in every field that an example reads; prints what took longer than a second, which a quadratic filter would by far.
+#[test]
+#[ignore = "long: scripts/test --long"]
+fn long_texts_take_time_in_proportion() {
+    const LENGTH: usize = 20 << 20;
+    for part in ["a", "7", " ", "\\n", "a=b ", "=\\\" '(<[{,;:|\u{e9}\\n", "<a b='", "%{a}", "a.b,", "[{", "%41"] {
+        let text = part.repeat(LENGTH / part.len());
+        for (name, filters) in examples() {
+            let read = FIELDS.iter().filter(|field| filters.contains(*field));
+            let fields: Vec<_> = read.map(|field| format!("\"{field}\":\"{text}\"")).collect();
+            let event = format!("{{{}}}", fields.join(","));
+            let begun = Instant::now();
+            let out = run_with("v8", filters, &[&event]);
+            let took = begun.elapsed();
+            assert!(out.is_ok(), "{name} of {part:?}");
+            if took > Duration::from_secs(1) {
+                println!("{name}, {} fields of {part:?}: {took:.1?}", fields.len());
+            }
+        }
     }
 }
