@@ -32,6 +32,8 @@ const FOLDERS: [&str; 3] = ["/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/sh
 const AT_ONCE: usize = 32;
 const NAME_TIME: Duration = Duration::from_secs(5);
 const NAME_SECONDS: i64 = 300;
+/// Logstash's tag of events that no database could be asked about.
+const NO_DATABASE: &str = "_geoip_expired_database";
 /// How often the database is looked at, in seconds.
 const REFRESH: f64 = 60.0;
 
@@ -57,15 +59,11 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
         None => default_database(kind, &mut options),
     };
     let settings = Settings { wanted, ecs, size: usize::try_from(size).unwrap_or(1) };
-    let held = path.ok_or(Invalid).and_then(|path| {
-        let opened = Refreshed::open(path, REFRESH, build.clock.now(), |path| settings.open(path));
-        opened.map_err(|error| {
-            options.error_at("database", error.to_string());
-            Invalid
-        })
-    });
+    let open = |path| Refreshed::open(path, REFRESH, build.clock.now(), |path| settings.open(path));
+    let held = path.map(open).transpose().map_err(|error| options.error_at("database", error.to_string()));
     options.finish()?;
-    Ok(Box::new(GeoIp { source: source.ok_or(Invalid)?, target: target.ok_or(Invalid)?, settings, held: held?, tags }))
+    let held = held.map_err(|()| Invalid)?;
+    Ok(Box::new(GeoIp { source: source.ok_or(Invalid)?, target: target.ok_or(Invalid)?, settings, held, tags }))
 }
 
 /// Under ECS the target of `[client][ip]` is `[client]`.
@@ -105,10 +103,10 @@ fn default_database(kind: &str, options: &mut Options<'_>) -> Option<PathBuf> {
     let name = format!("GeoLite2-{kind}.mmdb");
     let found = FOLDERS.iter().map(|folder| Path::new(folder).join(&name)).find(|path| path.exists());
     if found.is_none() {
-        let message = format!("no database comes with this program: set 'database' to a {name}");
+        let message = format!("no {name} is there: events get the tag {NO_DATABASE} and nothing else");
         let span = options.plugin.name_span.clone();
-        let hint = format!("looked for it in {}", FOLDERS.join(", "));
-        options.report(Diagnostic::error("missing-option", &span, message).with_hint(hint));
+        let hint = format!("set 'database', or put {name} into one of {}", FOLDERS.join(", "));
+        options.report(Diagnostic::warning("no-database", &span, message).with_hint(hint));
     }
     found
 }
@@ -138,14 +136,16 @@ struct GeoIp {
     source: FieldPath,
     target: FieldPath,
     settings: Settings,
-    held: Refreshed<Held>,
+    /// Nothing where no database was found.
+    held: Option<Refreshed<Held>>,
     tags: Vec<String>,
 }
 
 impl Filter for GeoIp {
     fn prefetch(&self, events: &[Event], now: Timestamp) -> Fetched {
-        self.held.refresh(now, |path, _| self.settings.open(path));
-        let held = self.held.get();
+        let Some(held) = &self.held else { return Fetched::default() };
+        held.refresh(now, |path, _| self.settings.open(path));
+        let held = held.get();
         let mut names: Vec<&Str> = Vec::new();
         for text in events.iter().filter_map(|event| self.text(event)) {
             if is_host_name(text) && held.cache.get(text, now).is_none() && !names.contains(&text) {
@@ -160,11 +160,15 @@ impl Filter for GeoIp {
     }
 
     fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
+        let Some(held) = &self.held else {
+            context.failed(event, &[NO_DATABASE]);
+            return;
+        };
         let Some(text) = self.text(event) else {
             context.failed(event, &self.tags);
             return;
         };
-        let located = self.held.get().locate(text, context.now);
+        let located = held.get().locate(text, context.now);
         let done = match &located {
             Some(fields) => put_leaves(event, Some(&self.target), fields),
             None => {
@@ -183,7 +187,7 @@ impl Filter for GeoIp {
     }
 
     fn numbers(&self) -> Vec<(&'static str, u64)> {
-        self.held.numbers()
+        self.held.as_ref().map(Refreshed::numbers).unwrap_or_default()
     }
 }
 

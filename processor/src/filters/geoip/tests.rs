@@ -47,6 +47,18 @@ fn a_city_without_ecs() {
 }
 
 #[test]
+fn without_a_database_events_say_so() {
+    // A machine that has one where it is looked for cannot be without.
+    if super::FOLDERS.iter().any(|folder| std::path::Path::new(folder).join("GeoLite2-ASN.mmdb").exists()) {
+        return;
+    }
+    let config = "geoip { source => ip default_database_type => ASN }";
+    let document = documents(config, &[r#"{"ip":"2.125.160.216"}"#], Clock::System).unwrap().remove(0);
+    assert_eq!(document["tags"], json!(["_geoip_expired_database"]));
+    assert_eq!(document.get("geoip"), None);
+}
+
+#[test]
 fn a_city_under_ecs() {
     let document =
         located(&city(), "v8", "source => \"[client][ip]\"", r#"{"client":{"ip":"::ffff:2.125.160.216","port":1}}"#);
