@@ -42,6 +42,9 @@ impl Reader {
             }
         }
         self.registry.write(changes);
+        if self.ready.is_empty() && self.pool.used() == 0 {
+            self.pool.trim();
+        }
     }
 
     /// As [`Reader::save`], for every file.
