@@ -1,6 +1,7 @@
 //! Tailrace's agent: finds and follows log files, decodes their lines, and sends Filebeat's documents onwards.
 
 mod autodiscover;
+mod block;
 pub mod cli;
 pub mod config;
 pub mod decode;

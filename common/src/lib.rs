@@ -12,6 +12,7 @@ pub mod path;
 pub mod syslog;
 pub mod telemetry;
 pub mod timestamp;
+pub mod tls;
 pub mod value;
 pub mod yaml;
 

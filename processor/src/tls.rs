@@ -6,14 +6,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, StreamOwned,
-};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use tailrace_common::tls::Verification;
 
 use crate::options::Options;
 
@@ -146,12 +144,15 @@ impl ClientTls {
         }
         let enabled = options.boolean("ssl_enabled", false);
         let files = Files::read(options);
-        let verify = options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full";
+        let verification = match options.one_of("ssl_verification_mode", &["full", "none"], "full") {
+            "none" => Verification::None,
+            _ => Verification::Full,
+        };
         options.ignored("ssl_client_authentication", "it is for listening");
         if !enabled {
             return None;
         }
-        match client_config(&files, verify) {
+        match client_config(&files, verification) {
             Ok(config) => Some(ClientTls(Arc::new(config))),
             Err(message) => {
                 options.error_at("ssl_enabled", message);
@@ -163,7 +164,7 @@ impl ClientTls {
     /// Without options: the authorities of the system.
     pub(crate) fn of_system() -> Result<ClientTls, String> {
         let files = Files { certificate: None, key: None, authorities: Vec::new() };
-        client_config(&files, true).map(|config| ClientTls(Arc::new(config)))
+        client_config(&files, Verification::Full).map(|config| ClientTls(Arc::new(config)))
     }
 
     /// Encrypts a connection to a host; the handshake comes with the first bytes.
@@ -178,63 +179,20 @@ impl ClientTls {
     }
 }
 
-fn client_config(files: &Files, verify: bool) -> Result<ClientConfig, String> {
+fn client_config(files: &Files, verification: Verification) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let builder = if verify {
-        let mut roots = files.roots()?;
-        if files.authorities.is_empty() {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        builder.with_root_certificates(roots)
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider())))
-    };
+    let mut roots = files.roots()?;
+    if files.authorities.is_empty() && verification != Verification::None {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let builder = verification.believe(builder, roots)?;
     match (&files.certificate, &files.key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(certificate), Some(key)) => builder
             .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
             .map_err(|error| format!("certificate and key do not fit: {error}")),
         _ => Err("'ssl_certificate' and 'ssl_key' belong together".into()),
-    }
-}
-
-/// `ssl_verification_mode => none`: whoever answers is believed, as long as it holds the key of its certificate.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

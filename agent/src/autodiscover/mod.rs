@@ -249,4 +249,6 @@ fn start(settings: &Autodiscover, target: &Target, configs: Vec<Node>, mut befor
 }
 
 #[cfg(test)]
+mod running;
+#[cfg(test)]
 mod tests;

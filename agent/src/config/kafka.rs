@@ -149,7 +149,7 @@ fn delivery(section: &Section<'_>, put: &mut impl FnMut(&str, String)) {
 }
 
 /// How long an event waits for others to share a request with.
-const LINGER: Duration = Duration::from_millis(2);
+const LINGER: Duration = Duration::from_millis(1);
 
 fn headers(section: &Section<'_>) -> Vec<(String, String)> {
     let Some(node) = section.get("headers") else { return Vec::new() };

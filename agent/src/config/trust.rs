@@ -1,5 +1,7 @@
 //! `ssl` of whatever is a client.
 
+use tailrace_common::tls::Verification;
+
 use super::section::Section;
 use crate::http::{Pem, Trust};
 
@@ -7,11 +9,16 @@ use crate::http::{Pem, Trust};
 pub(crate) fn trust(section: &Section<'_>, authorities: &'static str) -> Option<Trust> {
     let ssl = section.section("ssl");
     let enabled = ssl.boolean("enabled", true) && section.is_set("ssl");
-    let modes = [("full", true), ("strict", true), ("certificate", true), ("none", false)];
+    let modes = [
+        ("full", Verification::Full),
+        ("strict", Verification::Full),
+        ("certificate", Verification::Certificate),
+        ("none", Verification::None),
+    ];
     let trust = Trust {
         authorities: ssl.texts(authorities).into_iter().map(|path| Pem::File(path.into())).collect(),
         identity: ssl.path("certificate").map(Pem::File).zip(ssl.path("key").map(Pem::File)),
-        verify: ssl.choice("verification_mode", &modes, true),
+        verification: ssl.choice("verification_mode", &modes, Verification::Full),
     };
     if ssl.get("key_passphrase").is_some() {
         let hint = "decrypt it: openssl pkey -in key.pem -out decrypted.pem";

@@ -3,6 +3,7 @@
 use super::chain::{Item, Now, deadline};
 use super::pending::Pending;
 use super::settings::{ContainerFormat, ContainerSettings, StreamChoice};
+use super::timestamp::Moments;
 use super::{cri, docker};
 use crate::pipeline::{Failure, FailureKind, Flags, Span, Stream};
 
@@ -12,6 +13,7 @@ pub(super) struct Container {
     settings: ContainerSettings,
     limit: usize,
     pending: [Option<Pending>; 3],
+    moments: Moments,
 }
 
 fn slot(stream: Stream) -> usize {
@@ -24,7 +26,7 @@ fn slot(stream: Stream) -> usize {
 
 impl Container {
     pub(super) fn new(settings: ContainerSettings, limit: usize) -> Container {
-        Container { settings, limit, pending: [None, None, None] }
+        Container { settings, limit, pending: [None, None, None], moments: Moments::default() }
     }
 
     pub(super) fn line(&mut self, mut item: Item, now: Now, text: &mut Vec<u8>) -> Option<Item> {
@@ -39,7 +41,7 @@ impl Container {
             return None;
         }
         let parsed = if is_docker {
-            docker::parse(bytes).map(|line| {
+            docker::parse(bytes, &mut self.moments).map(|line| {
                 if let Some(attrs) = line.attrs {
                     item.entry.extra_mut().docker_attrs = Some(bytes[attrs].into());
                 }
@@ -49,7 +51,7 @@ impl Container {
                 (line.message, line.complete, line.stream, line.timestamp)
             })
         } else {
-            cri::parse(bytes).map(|line| (line.message, line.complete, line.stream, line.timestamp))
+            cri::parse(bytes, &mut self.moments).map(|line| (line.message, line.complete, line.stream, line.timestamp))
         };
         let (message, complete, stream, timestamp) = match parsed {
             Ok(parsed) => parsed,

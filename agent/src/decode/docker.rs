@@ -5,7 +5,8 @@ use std::ops::Range;
 use memchr::{memchr, memchr2};
 use tailrace_common::Timestamp;
 
-use super::timestamp;
+use super::timestamp::Moments;
+use super::usual;
 use crate::pipeline::Stream;
 
 /// What a line holds. Ranges are indices into the line.
@@ -41,7 +42,15 @@ struct Text {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse(line: &mut [u8]) -> Result<DockerLine, &'static str> {
+pub fn parse(line: &mut [u8], moments: &mut Moments) -> Result<DockerLine, &'static str> {
+    match usual::parse(line, moments) {
+        Some(parsed) => Ok(parsed),
+        None => parse_any(line, moments),
+    }
+}
+
+/// Reads a line with its members in any order, and any others.
+fn parse_any(line: &mut [u8], moments: &mut Moments) -> Result<DockerLine, &'static str> {
     let members = members(line)?;
     let stream = match members.stream.map(|range| &line[range]) {
         Some(b"stdout") => Stream::Stdout,
@@ -50,7 +59,7 @@ pub fn parse(line: &mut [u8]) -> Result<DockerLine, &'static str> {
         Some(_) => return Err("the stream is neither stdout nor stderr"),
     };
     let time = members.time.ok_or("no time")?;
-    let timestamp = timestamp::parse(&line[time]).ok_or("the time is not RFC 3339")?;
+    let timestamp = moments.read(&line[time]).ok_or("the time is not RFC 3339")?;
     let log = members.log.unwrap_or(Text { range: 0..0, escape: None });
     let Text { range, escape } = log;
     let end = match escape {
@@ -228,13 +237,13 @@ fn check_escapes(text: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn hex(text: &[u8], at: usize) -> Option<u32> {
+pub(super) fn hex(text: &[u8], at: usize) -> Option<u32> {
     let digits = text.get(at..at + 4)?;
     digits.iter().try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
 }
 
 /// The character of `\uXXXX` at the start of `text`, or of a pair of surrogates, and how many bytes it takes.
-fn unicode(text: &[u8]) -> (char, usize) {
+pub(super) fn unicode(text: &[u8]) -> (char, usize) {
     let first = hex(text, 2).unwrap_or(0xFFFD);
     if (0xD800..0xDC00).contains(&first)
         && text.get(6..8) == Some(b"\\u")
@@ -253,7 +262,7 @@ mod tests {
 
     fn parsed(line: &str) -> (String, DockerLine) {
         let mut bytes = line.as_bytes().to_vec();
-        let line = parse(&mut bytes).unwrap();
+        let line = parse(&mut bytes, &mut Moments::default()).unwrap();
         (String::from_utf8(bytes[line.message.clone()].to_vec()).unwrap(), line)
     }
 
@@ -287,7 +296,7 @@ mod tests {
             r#"{"log":"a\n","stream":"stdout","time":"2026-11-23T09:15:00Z"} {"#,
         ] {
             let mut bytes = bad.as_bytes().to_vec();
-            assert!(parse(&mut bytes).is_err(), "{bad}");
+            assert!(parse(&mut bytes, &mut Moments::default()).is_err(), "{bad}");
             assert_eq!(bytes, bad.as_bytes());
         }
     }
@@ -297,14 +306,14 @@ mod tests {
         fn any_text_comes_back(text in ".{0,80}") {
             let line = serde_json::json!({"log": text, "stream": "stdout", "time": "2026-11-23T09:15:00Z"}).to_string();
             let mut bytes = line.into_bytes();
-            let line = parse(&mut bytes).unwrap();
+            let line = parse(&mut bytes, &mut Moments::default()).unwrap();
             let expected = text.strip_suffix('\n').unwrap_or(&text);
             proptest::prop_assert_eq!(&bytes[line.message], expected.as_bytes());
         }
 
         #[test]
         fn no_bytes_panic(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..120)) {
-            drop(parse(&mut bytes));
+            drop(parse(&mut bytes, &mut Moments::default()));
         }
     }
 }

@@ -16,7 +16,9 @@ pub mod settings;
 pub mod syslog;
 mod timestamp;
 mod trace;
+mod usual;
 
 pub use chain::{Decoder, Now, Output, RawLine};
 pub use encoding::{LineTerminator, TextEncoding};
 pub use pattern::Pattern;
+pub use timestamp::Moments;

@@ -2,6 +2,8 @@
 
 use tailrace_common::json;
 
+use crate::block;
+
 /// Appends `bytes` in double quotes.
 pub(crate) fn write_text(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 2);
@@ -32,29 +34,15 @@ fn write_contents(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// How many bytes at the start are ASCII and need no escape.
 fn plain_prefix(bytes: &[u8]) -> usize {
-    const WORD: usize = 8;
     let mut at = 0;
-    while let Some(word) = bytes.get(at..at + WORD) {
-        let special = special(u64::from_le_bytes(word.try_into().unwrap_or_default()));
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = block::special(block);
         if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
+            return at + special.trailing_zeros() as usize;
         }
-        at += WORD;
+        at += block::LEN;
     }
-    at + bytes[at..].iter().position(|byte| !is_plain(*byte)).unwrap_or(bytes.len() - at)
-}
-
-fn is_plain(byte: u8) -> bool {
-    (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\'
-}
-
-/// The high bit of each byte that [`is_plain`] denies; lower bytes come first.
-fn special(word: u64) -> u64 {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word;
-    let control = word.wrapping_sub(LOW * 0x20) & !word;
-    (word | control | zero_in(word ^ (LOW * u64::from(b'"'))) | zero_in(word ^ (LOW * u64::from(b'\\')))) & HIGH
+    at + bytes[at..].iter().position(|byte| block::is_special(*byte)).unwrap_or(bytes.len() - at)
 }
 
 /// Copies the text beyond ASCII at the start, up to the next ASCII byte; the rest comes back.

@@ -1,17 +1,17 @@
 //! A file that was found is followed: as one that is known, or as a new one.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::files::{Id, Look, Overlap, Tracked};
+use super::files::Id;
 use super::reader::Reader;
+use super::tracked::{Overlap, Tracked};
 use crate::discover::Stat;
-use crate::pipeline::{FileKey, FileMeta, Position, RangeSet};
-use crate::registry::{FileState, Head, TAIL_LENGTH};
+use crate::pipeline::{FileKey, FileMeta, Position};
+use crate::registry::{FileState, TAIL_LENGTH};
 use crate::tail::settings::{Compression, IgnoreInactive};
 use crate::tail::source::{Source, is_gzip};
 
@@ -117,51 +117,9 @@ impl Reader {
             owner: settings.include_file_owner_name.then(|| name_of("/etc/passwd", stat.uid)).flatten(),
             group: settings.include_file_owner_group_name.then(|| name_of("/etc/group", stat.gid)).flatten(),
         };
-        let now = self.clock.now();
-        let id = self.files.insert(Tracked {
-            settings,
-            input,
-            origin: None,
-            meta: Arc::new(meta),
-            birth: stat.birth,
-            generation,
-            gzip,
-            big_endian: false,
-            source: None,
-            offset: 0,
-            size: if gzip { 0 } else { stat.size },
-            overlap: Overlap::default(),
-            head: Head::default(),
-            skip: RangeSet::default(),
-            decoder: None,
-            scanned: 0,
-            want: 0,
-            start: Position::default(),
-            issued: Position::default(),
-            lost: 0,
-            predecessor: None,
-            successor: None,
-            names: Default::default(),
-            visited: self.scans,
-            older: None,
-            rotated: false,
-            deleted: false,
-            copy_of: None,
-            complete: false,
-            queued: false,
-            starved: false,
-            at_end: false,
-            known: false,
-            awaiting: None,
-            active: now,
-            opened: now,
-            modified: stat.modified,
-            timer: None,
-            dirty: true,
-            trouble: None,
-            delete_tries: 0,
-            look: Look::new(now),
-        });
+        let visited = self.scans;
+        let file = Tracked::new(input, meta, stat, generation, gzip, self.clock.now());
+        let id = self.files.insert(Tracked { visited, ..file });
         self.learn_fingerprint(id);
         id
     }

@@ -49,6 +49,9 @@ impl Reader {
         }
         self.registry.write(changes);
         self.save_took = self.clock.now().saturating_duration_since(begun);
+        if self.ready.is_empty() && self.pool.used() == 0 {
+            self.pool.trim();
+        }
     }
 
     /// Sees to it that what changed is saved soon.

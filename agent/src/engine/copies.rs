@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::files::{Id, Tracked};
+use super::files::Id;
 use super::reader::Reader;
+use super::tracked::Tracked;
 use crate::discover::Stat;
 use crate::pipeline::FileKey;
 use crate::registry::{Change, FileState, HEAD_LENGTH, Head, Tail};
@@ -76,6 +77,9 @@ impl Reader {
             let moved = || place(&|state| stat.is_born_as(state.inode, state.birth) && state.path == path);
             if let Some(found) = found.or_else(moved) {
                 let state = states.swap_remove(found);
+                if states.is_empty() {
+                    self.unmatched.remove(&stat.inode);
+                }
                 return self.check_state(input, path, stat, gzip, state);
             }
         }
@@ -333,6 +337,7 @@ impl Reader {
             });
         }
         left.retain(|_, states| !states.is_empty());
+        left.shrink_to_fit();
         for (place, states) in std::mem::replace(&mut self.unmatched, left) {
             self.unmatched.entry(place).or_default().extend(states);
         }

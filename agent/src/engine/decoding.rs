@@ -2,8 +2,9 @@
 
 use tailrace_common::Timestamp;
 
-use super::files::{Id, Overlap};
+use super::files::Id;
 use super::reader::Reader;
+use super::tracked::Overlap;
 use crate::decode::{Decoder, Now, Output, RawLine};
 use crate::pipeline::{Batch, Commit, Entry, Flags, Position, Span, Text};
 

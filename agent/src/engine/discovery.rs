@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use tailrace_common::Timestamp;
 
 use super::files::Id;
-use super::reader::{Input, Reader};
+use super::input::Input;
+use super::reader::Reader;
 use crate::decode::Pattern;
 use crate::discover::Stat;
 use crate::discover::glob::Found;

@@ -9,12 +9,14 @@ mod copies;
 mod decoding;
 mod discovery;
 mod files;
+mod input;
 #[cfg(test)]
 mod model;
 mod opening;
 mod quota;
 mod reader;
 mod reading;
+mod tracked;
 mod truncation;
 mod waker;
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::files::{Id, Tracked};
+use super::files::Id;
 use super::reader::Reader;
+use super::tracked::Tracked;
 use crate::tail::settings::{Excess, QuotaScope, QuotaSettings, QuotaUnit};
 
 /// How much is read at a time under a quota that delays: what is read beyond it is made up for later.

@@ -12,63 +12,23 @@ use tailrace_common::Timestamp;
 
 use super::clock::Clock;
 use super::files::{Files, Id};
+use super::input::Input;
 use super::quota::Quotas;
 use super::waker::Waker;
 use super::{Command, Done, Drained, EngineOptions, FileStats, Stats};
-use crate::discover::glob::Glob;
 use crate::discover::{Seen, Watcher};
 use crate::pipeline::{Acks, FileKey, Outlet, Pool};
 use crate::registry::{FileState, Store, Writer};
-use crate::tail::lines::LineFormat;
-use crate::tail::settings::{InputSettings, StreamChoice};
+use crate::tail::settings::InputSettings;
 
 /// How often it is looked which files in directories that cannot be watched are due.
 const POLL: Duration = Duration::from_millis(500);
 /// The shortest such time, with a short `backoff.init`.
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 /// How much is read of one file before the next one gets its turn.
-const STRETCH: usize = 256 << 10;
+const STRETCH: usize = 128 << 10;
 /// How many files are read before something else gets its turn.
 const ROUND: usize = 64;
-
-/// One input, compiled.
-#[derive(Debug)]
-pub(super) struct Input {
-    pub(super) settings: Arc<InputSettings>,
-    pub(super) globs: Vec<Glob>,
-    /// How the lines of files end; the second for those whose byte order mark says big endian.
-    lines: [LineFormat; 2],
-    /// What its files are called by in the registry.
-    pub(super) scope: String,
-    /// Whether it was scanned before: files found later are new ones.
-    pub(super) scanned: bool,
-}
-
-impl Input {
-    fn new(settings: Arc<InputSettings>) -> Input {
-        let paths = if settings.kind.reads_files() { settings.paths.as_slice() } else { &[] };
-        let stream = match settings.stream() {
-            StreamChoice::All => "",
-            StreamChoice::Stdout => "/stdout",
-            StreamChoice::Stderr => "/stderr",
-        };
-        Input {
-            globs: paths.iter().map(|path| Glob::new(path, settings.recursive_glob)).collect(),
-            lines: [false, true]
-                .map(|big| LineFormat::for_byte_order(settings.encoding, settings.line_terminator, big)),
-            scope: format!("{}{stream}", settings.id),
-            scanned: false,
-            settings,
-        }
-    }
-}
-
-impl Input {
-    /// How the lines of a file end.
-    pub(super) fn lines(&self, big_endian: bool) -> &LineFormat {
-        &self.lines[usize::from(big_endian)]
-    }
-}
 
 /// The reader is to end.
 struct Stopping {
@@ -142,7 +102,8 @@ impl Reader {
         outlet.holds().on_release(move || wake.wake());
         let mut unmatched: HashMap<_, Vec<FileState>> = HashMap::new();
         for state in store.states() {
-            unmatched.entry(state.inode).or_default().push(state.clone());
+            // Mostly it stays the only one: room for more would be room for all files.
+            unmatched.entry(state.inode).or_insert_with(|| Vec::with_capacity(1)).push(state.clone());
         }
         if store.is_empty()
             && let Some(directory) = &options.import_from

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::files::{Id, Overlap};
+use super::files::Id;
 use super::reader::Reader;
+use super::tracked::Overlap;
 use crate::discover::Stat;
 use crate::pipeline::Flags;
 use crate::registry::{HEAD_LENGTH, Head};

@@ -6,8 +6,9 @@ use rustix::fs::SeekFrom;
 use tailrace_common::Timestamp;
 
 use super::copies::Content;
-use super::files::{Id, Look, Overlap, Tracked, unread};
+use super::files::Id;
 use super::reader::Reader;
+use super::tracked::{Overlap, Tracked, unread};
 use crate::discover::Stat;
 use crate::pipeline::{Batch, Commit, Entry, Extra, FileMeta, Flags, Loss, Position, RangeSet, Span, Stream, Text};
 use crate::registry::{Change, FileState, Head};
@@ -70,55 +71,31 @@ impl Reader {
         if !self.take_unread(input, &stat) {
             return None;
         }
+        let now = self.clock.now();
         let file = self.files.get_mut(id)?;
+        // The original takes a new key right after this; until then both have the same.
+        let meta =
+            FileMeta { path: copy.to_owned(), device: stat.device, inode: stat.inode, ..FileMeta::clone(&file.meta) };
         let taken = Tracked {
-            settings: file.settings.clone(),
-            meta: file.meta.clone(),
             origin: Some(file.origin().to_owned()),
             decoder: file.decoder.take(),
             skip: std::mem::take(&mut file.skip),
             older: file.older.take(),
             start: file.start.clone(),
             issued: file.issued.clone(),
-            source: None,
-            names: Default::default(),
-            predecessor: None,
-            successor: None,
-            birth: stat.birth,
             size: if gzip { seen } else { stat.size },
-            gzip,
             big_endian: file.big_endian,
             rotated: true,
-            deleted: false,
-            copy_of: None,
-            complete: false,
-            queued: false,
-            starved: false,
-            at_end: false,
             known: file.known,
             awaiting: file.awaiting,
-            timer: None,
-            dirty: true,
-            trouble: None,
-            delete_tries: 0,
-            look: Look::new(self.clock.now()),
-            scanned: 0,
-            want: 0,
-            active: self.clock.now(),
-            opened: self.clock.now(),
-            modified: stat.modified,
-            input: file.input,
-            generation: file.generation,
             offset: file.offset,
             overlap: file.overlap,
             head: file.head,
             lost: file.lost,
             visited: file.visited,
+            ..Tracked::new(file.input, meta, &stat, file.generation, gzip, now)
         };
-        let meta =
-            FileMeta { path: copy.to_owned(), device: stat.device, inode: stat.inode, ..FileMeta::clone(&taken.meta) };
-        // The original takes a new key right after this; until then both have the same.
-        let taken = self.files.insert(Tracked { meta: std::sync::Arc::new(meta), ..taken });
+        let taken = self.files.insert(taken);
         self.watch_file(taken);
         // Written to the original after it was copied, and seen, but never read.
         if !gzip && seen > stat.size {

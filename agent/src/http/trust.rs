@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use tailrace_common::tls::Verification;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 /// Certificates or a key in PEM.
@@ -50,20 +50,14 @@ impl fmt::Debug for Pem {
 }
 
 /// Whom a client trusts, and how it shows who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trust {
     /// Authorities; the system's where there are none.
     pub(crate) authorities: Vec<Pem>,
     /// A certificate and its key.
     pub(crate) identity: Option<(Pem, Pem)>,
-    /// Whether the server's certificate is checked.
-    pub(crate) verify: bool,
-}
-
-impl Default for Trust {
-    fn default() -> Trust {
-        Trust { authorities: Vec::new(), identity: None, verify: true }
-    }
+    /// How closely the server's certificate is looked at.
+    pub(crate) verification: Verification,
 }
 
 impl Trust {
@@ -78,7 +72,7 @@ impl Trust {
         Ok(roots)
     }
 
-    /// The same for `ureq`.
+    /// The same for `ureq`, which looks at names whenever it looks at certificates.
     ///
     /// # Errors
     /// What cannot be used.
@@ -95,7 +89,7 @@ impl Trust {
         Ok(TlsConfig::builder()
             .root_certs(RootCerts::Specific(Arc::new(roots)))
             .client_cert(client)
-            .disable_verification(!self.verify)
+            .disable_verification(self.verification == Verification::None)
             .build())
     }
 
@@ -105,15 +99,13 @@ impl Trust {
     /// What cannot be used.
     pub(crate) fn for_rustls(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(|error| error.to_string())?;
-        let builder = if self.verify {
-            let mut roots = RootCertStore::empty();
+        let mut roots = RootCertStore::empty();
+        if self.verification != Verification::None {
             roots.add_parsable_certificates(self.roots()?);
-            builder.with_root_certificates(roots)
-        } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        };
+        }
+        let builder = self.verification.believe(builder, roots)?;
         let Some((shown, key)) = &self.identity else { return Ok(builder.with_no_client_auth()) };
         let secret = PrivateKeyDer::from_pem_slice(&key.text()?).map_err(|error| key.unusable(&error))?;
         let config = builder.with_client_auth_cert(shown.certificates()?, secret);
@@ -123,43 +115,4 @@ impl Trust {
 
 fn certificate(der: &CertificateDer<'_>) -> Certificate<'static> {
     Certificate::from_der(der).to_owned()
-}
-
-/// Takes any server for the right one, because the configuration says so; it must hold the key that it shows.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tailrace_common::Event;
 use tailrace_common::nearest::nearest;
+use tailrace_common::tls::Verification;
 
 use super::{Outcome, Processor, Verdict};
 use crate::config::section::Section;
@@ -29,11 +30,16 @@ pub(super) fn read(section: &Section<'_>) -> Option<Arc<dyn Processor>> {
     } else if !section.is_set("providers") {
         providers = cloud::usual();
     }
+    let trust = trust(section, "certificate_authorities").unwrap_or_default();
+    if trust.verification == Verification::Certificate {
+        let message = "'verification_mode: certificate' is not supported here";
+        section.section("ssl").error("verification_mode", message, Some("use full or none".into()));
+    }
     let settings = Settings {
         providers,
         timeout: section.duration("timeout").filter(|time| !time.is_zero()).unwrap_or(Duration::from_secs(3)),
         host: section.text("host").map(str::to_owned),
-        trust: trust(section, "certificate_authorities").unwrap_or_default(),
+        trust,
     };
     Some(Arc::new(CloudMetadata { cloud: Cloud::of(&settings), overwrite: section.boolean("overwrite", false) }))
 }

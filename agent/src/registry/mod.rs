@@ -4,6 +4,7 @@
 //! of it is out of date. A line that is torn or rotten is left out; everything before and after it counts.
 
 mod command;
+mod format;
 mod import;
 mod manage;
 mod record;
@@ -11,6 +12,7 @@ mod store;
 mod writer;
 
 pub use command::RegistryArgs;
+pub use format::read_records;
 pub use import::import;
 pub use manage::{export, forget, show};
 pub use record::{FileState, HEAD_LENGTH, Head, TAIL_LENGTH, Tail};

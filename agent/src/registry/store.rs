@@ -1,24 +1,24 @@
 //! The registry's file: lines of `CHECKSUM RECORD`, the first of which says the version.
 
-use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
-
+use super::format::{Record, States, Whole, append, load};
 use super::record::{FileState, Tail};
 use crate::pipeline::{FileKey, Position};
 
 /// The version of the format that we write.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// A file smaller than this is never rewritten.
 const SMALLEST_REWRITE: u64 = 1 << 20;
 
 /// Changes that cannot be written are kept up to so many bytes, then the file is written anew as soon as it can be.
 const LARGEST_BUFFER: usize = 256 << 10;
+
+/// How much room for records is kept for the next ones.
+const KEPT_BUFFER: usize = 64 << 10;
 
 /// Why a registry could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -53,15 +53,6 @@ pub enum RegistryError {
     Unknown(String),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Record {
-    Registry { version: u32, seed: u64 },
-    File(Box<FileState>),
-    At { key: String, offset: u64, beyond: Vec<(u64, u64)>, tail: Tail, size: u64, updated: i64 },
-    Forget(String),
-}
-
 /// An open registry, held by a lock.
 #[derive(Debug)]
 pub struct Store {
@@ -71,7 +62,7 @@ pub struct Store {
     _lock: File,
     permissions: u32,
     seed: u64,
-    states: HashMap<FileKey, FileState>,
+    states: States,
     /// Up to here the file is whole; a write that failed half-way is overwritten.
     len: u64,
     /// How long it was after it was last rewritten.
@@ -105,13 +96,12 @@ impl Store {
         }
         let path = directory.join("tailrace.log");
         let file = open(&path, permissions).map_err(io(&path))?;
-        let bytes = fs::read(&path).map_err(io(&path))?;
         let mut store = Store {
             file,
             _lock: lock,
             permissions,
             seed: 0,
-            states: HashMap::new(),
+            states: States::new(),
             len: 0,
             rewritten_len: 0,
             buffer: Vec::new(),
@@ -120,7 +110,7 @@ impl Store {
             damaged: 0,
             path,
         };
-        store.load(&bytes)?;
+        store.load()?;
         if store.seed == 0 {
             store.seed = uuid::Uuid::new_v4().as_u64_pair().0 | 1;
         }
@@ -142,13 +132,13 @@ impl Store {
     /// When there is none, or it is not ours.
     pub fn read(directory: &Path) -> Result<Vec<FileState>, RegistryError> {
         let path = directory.join("tailrace.log");
-        let bytes = fs::read(&path).map_err(|source| RegistryError::Io { path: path.clone(), source })?;
-        let (states, ..) = load(&bytes, &path)?;
-        Ok(states.into_values().collect())
+        let file = File::open(&path).map_err(|source| RegistryError::Io { path: path.clone(), source })?;
+        let (states, ..) = load(BufReader::new(file), &path)?;
+        Ok(states.into_values().map(|state| *state).collect())
     }
 
-    fn load(&mut self, bytes: &[u8]) -> Result<(), RegistryError> {
-        (self.states, self.seed, self.damaged) = load(bytes, &self.path)?;
+    fn load(&mut self) -> Result<(), RegistryError> {
+        (self.states, self.seed, self.damaged) = load(BufReader::new(&self.file), &self.path)?;
         if self.damaged > 0 {
             tracing::warn!(path = %self.path.display(), records = self.damaged, "left damaged registry records out");
         }
@@ -162,7 +152,7 @@ impl Store {
 
     /// The states, in no order.
     pub fn states(&self) -> impl Iterator<Item = &FileState> {
-        self.states.values()
+        self.states.values().map(|state| &**state)
     }
 
     /// How many records could not be read.
@@ -188,9 +178,9 @@ impl Store {
     /// Sets a file's state. Written with the next [`Store::sync`].
     pub fn put(&mut self, state: FileState) {
         if !self.outdated {
-            append(&mut self.buffer, &Record::File(Box::new(state.clone())));
+            append(&mut self.buffer, &Whole::File(&state));
         }
-        self.states.insert(state.key, state);
+        self.states.insert(state.key, Box::new(state));
     }
 
     /// Moves a known file's position.
@@ -235,7 +225,7 @@ impl Store {
         let written = self.file.write_all_at(&self.buffer, self.len);
         if written.is_ok() {
             self.len += self.buffer.len() as u64;
-            self.buffer.clear();
+            self.clear_buffer();
             self.unsynced = true;
         } else if self.buffer.len() > LARGEST_BUFFER {
             // The states have it all; a disk that is full for long must not fill the memory.
@@ -264,36 +254,59 @@ impl Store {
         self.unsynced
     }
 
+    /// What many files at once have needed is not kept for a few.
+    fn clear_buffer(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER);
+    }
+
     /// Writes a new file with the present state only, in place of the old one.
     fn rewrite(&mut self) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(self.states.len() * 320 + 64);
-        append(&mut bytes, &Record::Registry { version: VERSION, seed: self.seed });
-        for state in self.states.values() {
-            append(&mut bytes, &Record::File(Box::new(state.clone())));
-        }
         let new_path = self.path.with_extension("new");
-        let mut new = OpenOptions::new()
+        let new = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(true)
             .mode(self.permissions)
             .open(&new_path)?;
-        if let Err(error) = new.write_all(&bytes).and_then(|()| new.sync_data()) {
-            // On a full disk half a registry would only be in the way.
-            fs::remove_file(&new_path).ok();
-            return Err(error);
-        }
+        let len = match self.write_whole(&new) {
+            Ok(len) => len,
+            Err(error) => {
+                // On a full disk half a registry would only be in the way.
+                fs::remove_file(&new_path).ok();
+                return Err(error);
+            }
+        };
         fs::rename(&new_path, &self.path)?;
         if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?;
         }
         self.file = new;
-        self.len = bytes.len() as u64;
+        self.len = len;
         self.rewritten_len = self.len;
-        self.buffer.clear();
+        self.clear_buffer();
         (self.outdated, self.unsynced) = (false, false);
         Ok(())
+    }
+
+    /// Writes the version and every state to a new file; how long it is then. With many files the records do not stand
+    /// in memory all at once.
+    fn write_whole(&self, new: &File) -> io::Result<u64> {
+        let mut out = BufWriter::with_capacity(KEPT_BUFFER, new);
+        let mut record = Vec::new();
+        append(&mut record, &Record::Registry { version: VERSION, seed: self.seed });
+        out.write_all(&record)?;
+        let mut len = record.len() as u64;
+        for state in self.states.values() {
+            record.clear();
+            append(&mut record, &Whole::File(state));
+            out.write_all(&record)?;
+            len += record.len() as u64;
+        }
+        out.flush()?;
+        new.sync_data()?;
+        Ok(len)
     }
 }
 
@@ -305,72 +318,6 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 fn open(path: &Path, permissions: u32) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(permissions).open(path)
-}
-
-fn append(bytes: &mut Vec<u8>, record: &Record) {
-    let Ok(json) = serde_json::to_vec(record) else { return };
-    bytes.extend_from_slice(format!("{:016x} ", xxh3_64(&json)).as_bytes());
-    bytes.extend_from_slice(&json);
-    bytes.push(b'\n');
-}
-
-type Loaded = (HashMap<FileKey, FileState>, u64, u64);
-
-/// The states, the seed, and how many records are damaged. Pure; never panics.
-fn load(bytes: &[u8], path: &Path) -> Result<Loaded, RegistryError> {
-    let mut states = HashMap::new();
-    let (mut seed, mut damaged, mut whole) = (0, 0, 0u64);
-    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let Some(json) = checked(line) else {
-            damaged += 1;
-            continue;
-        };
-        // The version is read on its own first: a newer one may have records of other kinds.
-        if let Ok(Header { registry }) = serde_json::from_slice(json)
-            && registry.version > VERSION
-        {
-            return Err(RegistryError::Newer { path: path.to_owned(), found: registry.version });
-        }
-        whole += 1;
-        match serde_json::from_slice(json) {
-            Ok(Record::Registry { seed: found, .. }) => seed = found,
-            Ok(Record::File(state)) => drop(states.insert(state.key, *state)),
-            Ok(Record::At { key, offset, beyond, tail, size, updated }) => {
-                if let Ok(key) = key.parse()
-                    && let Some(state) = states.get_mut(&key)
-                {
-                    *state = FileState { offset, beyond, tail, size, updated, ..std::mem::take(state) };
-                }
-            }
-            Ok(Record::Forget(key)) => {
-                if let Ok(key) = key.parse() {
-                    states.remove(&key);
-                }
-            }
-            Err(_) => damaged += 1,
-        }
-    }
-    if whole == 0 && damaged > 1 {
-        return Err(RegistryError::Foreign(path.to_owned()));
-    }
-    Ok((states, seed, damaged))
-}
-
-#[derive(Deserialize)]
-struct Header {
-    registry: HeaderVersion,
-}
-
-#[derive(Deserialize)]
-struct HeaderVersion {
-    version: u32,
-}
-
-/// The record of a line whose checksum is right.
-fn checked(line: &[u8]) -> Option<&[u8]> {
-    let (sum, json) = (line.get(..16)?, line.get(17..)?);
-    let sum = u64::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
-    (line[16] == b' ' && xxh3_64(json) == sum).then_some(json)
 }
 
 #[cfg(test)]
@@ -507,7 +454,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            drop(load(&bytes, Path::new("x")));
+            drop(load(&*bytes, Path::new("x")));
         }
     }
 }

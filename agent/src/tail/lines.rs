@@ -77,7 +77,11 @@ impl LineFormat {
     /// `line` is the whole line as indices into `text`, `is_start` says that the file starts with it.
     pub fn text(&self, text: &mut Vec<u8>, start: usize, end: usize, is_start: bool) -> Span {
         let mut line = &text[start..end];
-        line = line.strip_suffix(self.bytes.as_slice()).unwrap_or(line);
+        line = match self.bytes.as_slice() {
+            [last] => line.strip_suffix(&[*last]),
+            bytes => line.strip_suffix(bytes),
+        }
+        .unwrap_or(line);
         if let TextEncoding::Plain = self.encoding {
             if self.terminator == LineTerminator::Auto {
                 line = line.strip_suffix(b"\r").unwrap_or(line);

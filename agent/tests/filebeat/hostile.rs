@@ -295,6 +295,40 @@ fn a_full_disk_under_the_registry_stops_nothing() {
 }
 
 #[test]
+fn a_full_disk_under_the_spool_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (0..4000).map(|number| format!("line {number} {}\n", "x".repeat(60))).collect();
+    fs::write(folder.path().join("a.log"), &text).unwrap();
+    let command = agent(folder.path(), "- {type: filestream, id: a, paths: ['${FOLDER}/a.log']}");
+    // Nobody listens at this port: everything goes to disk.
+    let config = fs::read_to_string(folder.path().join("filebeat.yml")).unwrap().replace(
+        "output.console: {}",
+        "output.kafka: {hosts: ['127.0.0.1:9'], topic: logs}\nqueue.disk.max_size: 100MB\nqueue.mem.bytes: 1MiB\nfilebeat.registry.flush: 0",
+    );
+    fs::write(folder.path().join("filebeat.yml"), config).unwrap();
+    let mut child = with_small_files(&command, 64).spawn().unwrap();
+    let log = lines(child.stderr.take().unwrap());
+    wait_for(&log, &["\"error\"", "queue.disk takes no more events"]);
+    lift_limit(&child);
+    // There is room again: all of it is safe on disk, and only then is the file's position behind it.
+    let spooled = || {
+        let files = fs::read_dir(folder.path().join("data/diskqueue/logs")).unwrap().flatten();
+        files.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum::<u64>()
+    };
+    let started = Instant::now();
+    let offset = || {
+        let states = tailrace_agent::registry::Store::read(&folder.path().join("data/tailrace-registry")).unwrap();
+        states.first().map_or(0, |state| state.offset)
+    };
+    while offset() < text.len() as u64 {
+        assert!(started.elapsed() < PATIENCE, "{} bytes of {} are safe", offset(), text.len());
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(spooled() > text.len() as u64, "{} bytes are on disk", spooled());
+    super::stop(&mut child);
+}
+
+#[test]
 fn the_agent_starts_on_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.log"), "a\n").unwrap();

@@ -78,6 +78,36 @@ fn positions_of_other_inputs_are_taken_over() {
     let both =
         |more: &str| format!("{}{}", input("third", more), input("new", ", enabled: true, exclude_lines: ['.']"));
     assert_eq!(read(folder.path(), &both("")), ["one", "two", "three"]);
+    // Unless another one is told to take them.
+    append(&path, "four\n");
+    let taking = both("").replace("id: third", "id: fourth, take_over: {enabled: true, from_ids: [new]}");
+    assert_eq!(read(folder.path(), &taking), ["four"]);
+}
+
+#[test]
+fn a_clock_that_jumps_changes_no_position() {
+    use tailrace_agent::registry::Store;
+    const YEAR: i64 = 365 * 24 * 3600;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    let input = "- {type: filestream, id: a, paths: ['${FOLDER}/a.log'], ignore_older: 1h, clean_inactive: 2h}";
+    let registry = folder.path().join("data/tailrace-registry");
+    append(&path, "start\n");
+    assert_eq!(read(folder.path(), input), ["start"]);
+    // What the registry says was noted under a clock that was far behind, or far ahead.
+    for (jump, line) in
+        [(-10 * YEAR, "behind"), (10 * YEAR, "ahead"), (i64::MAX / 2, "nowhere"), (i64::MIN / 2, "never")]
+    {
+        let mut store = Store::open(&registry, 0o600).unwrap();
+        let mut states: Vec<_> = store.states().cloned().collect();
+        assert_eq!(states.len(), 1, "{line}");
+        states[0].updated = jump;
+        store.put(states.remove(0));
+        store.sync().unwrap();
+        drop(store);
+        append(&path, &format!("{line}\n"));
+        assert_eq!(read(folder.path(), input), [line]);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
+use tailrace_common::tls::Verification;
 use tailrace_common::yaml::{self, Node};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -68,17 +69,21 @@ pub(super) fn find(kubeconfig: Option<&Path>) -> Result<Option<Access>, String> 
     else {
         return Ok(None);
     };
-    let account = Path::new(ACCOUNT);
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Ok(Some(of_account(Path::new(ACCOUNT), &host, &port)))
+}
+
+/// The way of a pod, by its account's folder and the address that it is told.
+fn of_account(account: &Path, host: &str, port: &str) -> Access {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let namespace = std::fs::read_to_string(account.join("namespace")).ok();
-    Ok(Some(Access {
+    Access {
         server: format!("https://{host}:{port}"),
         trust: Trust { authorities: vec![Pem::File(account.join("ca.crt"))], ..Trust::default() },
         name: None,
         user: User::TokenFile(account.join("token")),
         own_namespace: namespace.map(|namespace| namespace.trim().to_owned()),
         cluster: None,
-    }))
+    }
 }
 
 /// The item of a list that has a name, and in it the map under `key`.
@@ -113,7 +118,10 @@ fn of_kubeconfig(text: &str, folder: &Path) -> Result<Access, String> {
     let trust = Trust {
         authorities: pem(cluster, "certificate-authority")?.into_iter().collect(),
         identity,
-        verify: cluster.get("insecure-skip-tls-verify").and_then(Node::as_bool) != Some(true),
+        verification: match cluster.get("insecure-skip-tls-verify").and_then(Node::as_bool) {
+            Some(true) => Verification::None,
+            _ => Verification::Full,
+        },
     };
     Ok(Access {
         server: text_of(cluster, "server").ok_or_else(|| format!("the cluster '{cluster_name}' has no server"))?,
@@ -209,3 +217,7 @@ struct Given {
 struct GivenStatus {
     token: String,
 }
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

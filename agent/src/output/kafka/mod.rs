@@ -11,6 +11,7 @@ mod oversize;
 mod parcel;
 mod partition;
 mod scout;
+mod sorting;
 mod topics;
 mod verdict;
 
@@ -31,14 +32,15 @@ pub use topics::TopicRule;
 
 use super::rejected::Rejected;
 use super::{LaneStats, Output, OutputError, OutputStats};
-use crate::document::{Documents, Format, Outgoing};
+use crate::document::{Documents, Format};
 use crate::pipeline::{Batch, FileKey, Holds, SharedTicket};
 use crate::queue::{DiskSettings, Opened, Spool};
 use context::Context;
 use lane::{Lane, Returned, State};
 use native::Producer;
-use parcel::{Origin, Parcel, Record};
+use parcel::{Origin, Parcel};
 use scout::Scout;
+use sorting::Sorted;
 
 /// `output.kafka`
 #[derive(Clone)]
@@ -92,8 +94,8 @@ impl fmt::Debug for KafkaSettings {
 
 /// More topics than this at once are a mistake in `topic`.
 const MOST_LANES: usize = 4096;
-/// Unused buffers that are kept for the next batch.
-const KEPT: usize = 4;
+/// Unused buffers that are kept for the next batch while anything is under way.
+const KEPT: usize = 16;
 /// How often the counts of the lanes are published.
 const PUBLISH: Duration = Duration::from_millis(500);
 
@@ -402,102 +404,10 @@ fn clock_seed() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64)
 }
 
-/// The documents of a batch by lane.
-struct Sorted {
-    parcels: Vec<(usize, Vec<u8>, Vec<Record>)>,
-    /// Events that nobody can have.
-    lost: usize,
-    topic: String,
-    /// The lane of the event before and its topic.
-    last: Option<usize>,
-}
-
-impl Kafka {
-    /// Puts a document into the parcel of its lane.
-    fn sort(&mut self, outgoing: &Outgoing<'_>, sorted: &mut Sorted, capacity: usize) {
-        let lane = match self.choose_lane(outgoing, sorted) {
-            Ok(lane) => lane,
-            Err(reason) => {
-                sorted.lost += usize::from(!self.reject(outgoing.bytes, &reason));
-                return;
-            }
-        };
-        let key = self.settings.key.as_ref().and_then(|key| key.text(&outgoing.view));
-        let key = key.as_deref().map(str::as_bytes);
-        let hash = match partition::hash(&self.settings.partition.kind, key, |field| outgoing.view.value(field)) {
-            Ok(hash) => hash,
-            Err(partition::Unhashable) => {
-                let reason = "it lacks a field of partition.hash.hash";
-                sorted.lost += usize::from(!self.reject(outgoing.bytes, reason));
-                return;
-            }
-        };
-        let place = match sorted.parcels.iter().position(|(other, ..)| *other == lane) {
-            Some(place) => place,
-            None => {
-                let bytes = self.buffers.pop().unwrap_or_default();
-                sorted.parcels.push((lane, bytes, Vec::with_capacity(capacity)));
-                sorted.parcels.len() - 1
-            }
-        };
-        let (_, bytes, records) = &mut sorted.parcels[place];
-        let millis = outgoing.timestamp.as_millis();
-        let mut add = |document: &[u8]| {
-            let start = bytes.len();
-            bytes.extend_from_slice(key.unwrap_or_default());
-            bytes.extend_from_slice(document);
-            records.push(Record::appended(start, key.map(<[u8]>::len), bytes, hash, millis));
-        };
-        let limit = self.settings.max_message_bytes;
-        if outgoing.bytes.len() + key.map_or(0, <[u8]>::len) <= limit {
-            add(outgoing.bytes);
-            return;
-        }
-        self.stats.oversized.fetch_add(1, Ordering::Relaxed);
-        match oversize::cut(outgoing.bytes, limit - key.map_or(0, <[u8]>::len).min(limit), self.settings.oversized) {
-            Some(parts) => parts.iter().for_each(|part| add(part)),
-            None => {
-                let reason = format!("larger than max_message_bytes ({} of {limit})", outgoing.bytes.len());
-                sorted.lost += usize::from(!self.reject(outgoing.bytes, &reason));
-            }
-        }
-    }
-
-    /// What waits in lanes where nothing gets through goes to disk.
-    fn spill(&mut self) {
-        let Some(disk) = &self.settings.disk else { return };
-        let mut any = false;
-        for lane in 0..self.lanes.len() {
-            let room = disk.max_size.saturating_sub(self.lanes.iter().map(Lane::spilled).sum());
-            let safe = self.lanes[lane].spill(room);
-            any |= !safe.is_empty();
-            safe.iter().for_each(SharedTicket::part_done);
-        }
-        self.freed |= any;
-    }
-
-    fn choose_lane(&mut self, outgoing: &Outgoing<'_>, sorted: &mut Sorted) -> Result<usize, String> {
-        if let Some(lane) = self.constant {
-            return Ok(lane);
-        }
-        if !topics::select(&self.settings.topics, &outgoing.view, &mut sorted.topic) {
-            return Err("no topic can be made of it".into());
-        }
-        if let Some(lane) = sorted.last
-            && *self.lanes[lane].name == *sorted.topic
-        {
-            return Ok(lane);
-        }
-        let lane = self.lane_of(&sorted.topic)?;
-        sorted.last = Some(lane);
-        Ok(lane)
-    }
-}
-
 impl Kafka {
     /// Puts a batch's documents into their lanes. It comes back, with the lane that has no room, if one of them is stuck.
     fn enter(&mut self, batch: Batch, documents: &mut Documents) -> Option<(Batch, usize)> {
-        let mut sorted = Sorted { parcels: Vec::new(), lost: 0, topic: String::new(), last: None };
+        let mut sorted = Sorted::default();
         let (capacity, high) = (batch.entries.len(), self.settings.buffer / 8);
         let mut count = 0;
         documents.write(&batch, |outgoing| {
@@ -522,6 +432,19 @@ impl Kafka {
             }
         }
         None
+    }
+
+    /// What waits in lanes where nothing gets through goes to disk.
+    fn spill(&mut self) {
+        let Some(disk) = &self.settings.disk else { return };
+        let mut any = false;
+        for lane in 0..self.lanes.len() {
+            let room = disk.max_size.saturating_sub(self.lanes.iter().map(Lane::spilled).sum());
+            let safe = self.lanes[lane].spill(room);
+            any |= !safe.is_empty();
+            safe.iter().for_each(SharedTicket::part_done);
+        }
+        self.freed |= any;
     }
 
     /// Does what is due.
@@ -562,6 +485,7 @@ impl Output for Kafka {
         } else if self.lanes.iter().any(|lane| !lane.is_idle()) {
             Duration::from_millis(5)
         } else {
+            self.buffers.clear();
             Duration::from_millis(200)
         }
     }

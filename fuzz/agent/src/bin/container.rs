@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tailrace_agent::decode::{cri, docker};
+use tailrace_agent::decode::{Moments, cri, docker};
 
 fuzz_target!(|line: &[u8]| {
-    let _ = cri::parse(line);
+    let _ = cri::parse(line, &mut Moments::default());
     // Escapes are undone in place.
     let mut line = line.to_vec();
-    let _ = docker::parse(&mut line);
+    let _ = docker::parse(&mut line, &mut Moments::default());
 });

@@ -1,0 +1,114 @@
+//! The line that Docker writes unless it is told otherwise, read in one go:
+//! `{"log":"text\n","stream":"stdout","time":"2026-11-23T09:15:00.000123456Z"}`.
+
+use super::docker::{DockerLine, hex, unicode};
+use super::timestamp::Moments;
+use crate::block;
+use crate::pipeline::Stream;
+
+const HEAD: &[u8] = b"{\"log\":\"";
+const STDOUT: &[u8] = b"\",\"stream\":\"stdout\",\"time\":\"";
+const STDERR: &[u8] = b"\",\"stream\":\"stderr\",\"time\":\"";
+const TAIL: &[u8] = b"\"}";
+/// Lines with more escapes than this are read the general way.
+const MOST: usize = 64;
+
+/// Reads a line of this shape and unescapes its text in place; none of any other, which is left as it was.
+pub(super) fn parse(line: &mut [u8], moments: &mut Moments) -> Option<DockerLine> {
+    let text = line.strip_prefix(HEAD)?;
+    let mut escapes = Escapes { places: [0; MOST], len: 0 };
+    let end = escapes.find(text)?;
+    let tail = &text[end..];
+    let (stream, tail) = match (tail.strip_prefix(STDOUT), tail.strip_prefix(STDERR)) {
+        (Some(tail), _) => (Stream::Stdout, tail),
+        (_, Some(tail)) => (Stream::Stderr, tail),
+        _ => return None,
+    };
+    let timestamp = moments.read(tail.strip_suffix(TAIL)?)?;
+    let start = HEAD.len();
+    let end = unescape(&mut line[start..start + end], escapes.places());
+    let complete = end > 0 && line[start + end - 1] == b'\n';
+    let message = start..start + end - usize::from(complete);
+    Some(DockerLine { message, complete, stream, timestamp, attrs: None })
+}
+
+/// Where the backslashes stand that begin an escape.
+struct Escapes {
+    places: [u16; MOST],
+    len: usize,
+}
+
+impl Escapes {
+    fn places(&self) -> &[u16] {
+        &self.places[..self.len]
+    }
+
+    /// Looks through a JSON text up to the quote that ends it, and tells where that is. None where it has no end, wrong
+    /// escapes, or too many.
+    fn find(&mut self, text: &[u8]) -> Option<usize> {
+        let mut from = 0;
+        while let Some(block) = text.get(from..).and_then(<[u8]>::first_chunk) {
+            let mut marks = block::quotes(block);
+            let mut next = from + block::LEN;
+            while marks != 0 {
+                let at = from + marks.trailing_zeros() as usize;
+                if text[at] == b'"' {
+                    return Some(at);
+                }
+                self.note(text, at)?;
+                // The character behind it is no mark, whatever it is.
+                next = next.max(at + 2);
+                marks &= marks - 1;
+                marks &= !(1 << (at + 1 - from));
+            }
+            from = next;
+        }
+        // What stands behind the text is longer than a block.
+        None
+    }
+
+    fn note(&mut self, text: &[u8], at: usize) -> Option<()> {
+        let known = match text.get(at + 1)? {
+            b'n' | b'"' | b'\\' | b't' | b'r' | b'b' | b'f' | b'/' => true,
+            b'u' => hex(text, at + 2).is_some(),
+            _ => false,
+        };
+        if !known {
+            return None;
+        }
+        *self.places.get_mut(self.len)? = u16::try_from(at).ok()?;
+        self.len += 1;
+        Some(())
+    }
+}
+
+/// Unescapes a JSON text in place and returns its new length.
+fn unescape(text: &mut [u8], escapes: &[u16]) -> usize {
+    let Some(first) = escapes.first() else { return text.len() };
+    let (mut from, mut to) = (usize::from(*first), usize::from(*first));
+    for at in escapes.iter().map(|at| usize::from(*at)) {
+        // The second half of a pair of surrogates has gone with the first.
+        let Some(plain) = at.checked_sub(from) else { continue };
+        text.copy_within(from..at, to);
+        to += plain;
+        from = at + 2;
+        text[to] = match text[at + 1] {
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'b' => 8,
+            b'f' => 12,
+            b'u' => {
+                let (character, used) = unicode(&text[at..]);
+                to += character.encode_utf8(&mut text[to..]).len();
+                from = at + used;
+                continue;
+            }
+            other => other,
+        };
+        to += 1;
+    }
+    let len = text.len();
+    text.copy_within(from..len, to);
+    to + len - from
+}
