@@ -183,3 +183,15 @@ pub(crate) fn damaged(r: &mut Random) -> String {
         _ => syslog(r),
     }
 }
+
+/// Access log lines without the quote at their end: a match fails there.
+pub(crate) fn cut(r: &mut Random) -> String {
+    apache(r).trim_end_matches('"').to_owned()
+}
+
+/// Access log lines with 4 KB of words somewhere in them.
+pub(crate) fn hostile(r: &mut Random) -> String {
+    let line = apache(r);
+    let at = r.below(line.len() as u64) as usize;
+    format!("{}{}{}", &line[..at], "a.1-b:2 ".repeat(500), &line[at..])
+}

@@ -90,6 +90,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("apache", false, "%{COMBINEDAPACHELOG}", apache),
         ("apache-ecs", true, "%{COMBINEDAPACHELOG}", apache),
         ("apache-miss", false, "%{COMBINEDAPACHELOG}", damaged),
+        ("apache-cut", false, "%{COMBINEDAPACHELOG}", cut),
+        ("apache-hostile", false, "%{COMBINEDAPACHELOG}", hostile),
         ("apache-miss-ecs", true, "%{COMBINEDAPACHELOG}", damaged),
         ("syslog", false, "%{SYSLOGLINE}", syslog),
         (
