@@ -37,3 +37,17 @@ fn what_is_not_supported_says_so() {
     }
     assert!(error(r"(?<x>a)\k<y+0>").message.contains("no group named 'y+0'"));
 }
+
+/// Where the library Oniguruma finds nothing, though there is a match.
+#[test]
+fn matches_that_the_library_misses() {
+    assert_eq!(captures(r"\B.+bb", "e1bb"), [Some((1, 4))]);
+    assert_eq!(captures(r"(b)(?(1)bx)a", "bbxa"), [Some((0, 4)), Some((0, 1))]);
+    assert_eq!(captures(r"(é)(?(1)é x)a", "éé xa"), [Some((0, 7)), Some((0, 2))]);
+}
+
+#[test]
+fn ascii_classes_take_no_notice_of_case_folding() {
+    assert_eq!(captures(r"(?i:\W)", "\u{17f}"), [Some((0, 2))]);
+    assert_eq!(captures(r"(?i:\w)", "\u{17f}"), []);
+}

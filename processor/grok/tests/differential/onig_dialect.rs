@@ -11,9 +11,10 @@ pub(crate) fn translate(pattern: &str) -> String {
             match escaped.chars().next().and_then(ascii_class) {
                 Some((false, members)) if depth > 0 => out.push_str(members),
                 Some((negated, members)) => {
-                    out.push_str(if negated { "[^" } else { "[" });
+                    // Unlike a class they take no notice of (?i).
+                    out.push_str(if negated { "(?-i:[^" } else { "(?-i:[" });
                     out.push_str(members);
-                    out.push(']');
+                    out.push_str("])");
                 }
                 None => out.push_str(&rest[..length]),
             }
