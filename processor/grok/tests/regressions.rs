@@ -24,6 +24,13 @@ fn rounds_that_are_due_get_characters_back_from_those_before() {
 }
 
 #[test]
+fn a_greedy_repetition_of_a_lazy_one_takes_all_it_can() {
+    assert_eq!(captures(r"(?:a+?)+", "aaab"), [Some((0, 3))]);
+    assert_eq!(captures(r"(?:a+?)*b?", "aaab"), [Some((0, 4))]);
+    assert_eq!(captures(r"(?:a+?)+?", "aaab"), [Some((0, 1))]);
+}
+
+#[test]
 fn groups_repeated_no_times_can_be_called() {
     assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);
 }
