@@ -1,22 +1,25 @@
 //! Lists of grok patterns.
 
-use crate::analysis::required_literals;
+use std::collections::HashMap;
+
 use crate::budget::Budget;
+use crate::clause::{Clause, clauses, weight};
 use crate::error::OutOfBudget;
 use crate::grok::Grok;
 use crate::scan::{Found, MAX_TEXTS, Scan};
-use crate::search::rarity;
 use crate::vm::Scratch;
 
 /// From how many patterns on one scan for all their texts pays.
 const MIN_PATTERNS: usize = 4;
-/// The most texts of one pattern that are looked for.
-const MAX_LITERALS: usize = 3;
+/// The most conditions of one pattern that are looked at.
+const MAX_CLAUSES: usize = 4;
+/// The least that a condition must say, in bits, to be looked at.
+const LEAST_WEIGHT: u32 = 6;
 
 /// A list of patterns that is tried in order, as in `match => { "message" => [p1, p2, ...] }`.
 ///
-/// One scan over the text finds which of the texts that the patterns must contain are there;
-/// only the patterns that have theirs are tried.
+/// One scan over the text finds which of the texts that the patterns must contain are there, such as one of the months'
+/// names for a pattern with a date; only the patterns that have theirs are tried.
 #[derive(Debug)]
 pub struct GrokSet {
     groks: Vec<Grok>,
@@ -27,8 +30,14 @@ pub struct GrokSet {
 #[derive(Debug)]
 struct Filter {
     scan: Scan,
+    /// Sets of texts of which one must be there.
+    conditions: Vec<Condition>,
+    /// The conditions of each pattern.
     needed: Vec<Vec<usize>>,
 }
+
+/// Texts by number, as words of [`Found`] and the bits in them.
+type Condition = Vec<(usize, u64)>;
 
 impl GrokSet {
     /// A set of compiled patterns.
@@ -84,35 +93,62 @@ impl Candidates<'_> {
     #[inline]
     pub fn may_match(&self, index: usize) -> bool {
         let Some((filter, found)) = &self.found else { return true };
-        let is_there = |&text: &usize| found[text / 64] >> (text % 64) & 1 == 1;
-        filter.needed.get(index).is_none_or(|needed| needed.iter().all(is_there))
+        let holds = |&condition: &usize| filter.conditions[condition].iter().any(|&(word, bits)| found[word] & bits != 0);
+        filter.needed.get(index).is_none_or(|needed| needed.iter().all(holds))
     }
 }
 
 impl Filter {
     fn new(groks: &[Grok]) -> Option<Filter> {
-        let mut all: Vec<Vec<u8>> = Vec::new();
-        let mut needed = Vec::with_capacity(groks.len());
-        for grok in groks {
-            let mut texts = required_literals(grok.regex().node());
-            texts.sort_by_key(|text| std::cmp::Reverse(rarity(text)));
-            texts.dedup();
-            texts.retain(|text| text.len() > 1);
-            texts.truncate(MAX_LITERALS);
-            let mut numbers = Vec::with_capacity(texts.len());
-            for text in texts {
-                let known = all.iter().position(|other| *other == text);
-                // What does not fit is not asked for.
-                if known.is_none() && all.len() == MAX_TEXTS {
-                    continue;
-                }
-                numbers.push(known.unwrap_or(all.len()));
-                if known.is_none() {
-                    all.push(text);
-                }
-            }
-            needed.push(numbers);
+        let mut making = Making::default();
+        let needed: Vec<Vec<usize>> = groks.iter().map(|grok| making.needed(clauses(grok.regex().node()))).collect();
+        let Making { texts, conditions, .. } = making;
+        (!texts.is_empty()).then(|| Filter { scan: Scan::new(texts), conditions, needed })
+    }
+}
+
+/// What a filter is made of.
+#[derive(Default)]
+struct Making {
+    texts: Vec<Vec<u8>>,
+    conditions: Vec<Condition>,
+    numbers: HashMap<Vec<u8>, usize>,
+    known: HashMap<Clause, usize>,
+}
+
+impl Making {
+    /// The conditions of a pattern, those first that say most.
+    fn needed(&mut self, mut clauses: Vec<Clause>) -> Vec<usize> {
+        clauses.retain(|clause| weight(clause) >= LEAST_WEIGHT);
+        clauses.sort_by_key(|clause| std::cmp::Reverse(weight(clause)));
+        clauses.truncate(MAX_CLAUSES);
+        clauses.into_iter().filter_map(|clause| self.condition(clause)).collect()
+    }
+
+    /// The number of a condition; nothing when there are too many texts.
+    fn condition(&mut self, clause: Clause) -> Option<usize> {
+        if let Some(&known) = self.known.get(&clause) {
+            return Some(known);
         }
-        (!all.is_empty()).then(|| Filter { scan: Scan::new(all), needed })
+        let new = clause.iter().filter(|text| !self.numbers.contains_key(*text)).count();
+        if self.texts.len() + new > MAX_TEXTS {
+            return None;
+        }
+        let mut condition = Condition::new();
+        for text in &clause {
+            let next = self.texts.len();
+            let number = *self.numbers.entry(text.clone()).or_insert(next);
+            if number == next {
+                self.texts.push(text.clone());
+            }
+            let (word, bit) = (number / 64, 1 << (number % 64));
+            match condition.iter_mut().find(|(other, _)| *other == word) {
+                Some((_, bits)) => *bits |= bit,
+                None => condition.push((word, bit)),
+            }
+        }
+        self.conditions.push(condition);
+        self.known.insert(clause, self.conditions.len() - 1);
+        Some(self.conditions.len() - 1)
     }
 }

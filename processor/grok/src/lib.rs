@@ -10,11 +10,13 @@
 //! [`Budget`].
 
 mod analysis;
+mod anchor;
 mod ast;
 mod block;
 mod budget;
 mod bytes;
 mod charset;
+mod clause;
 mod compile;
 mod error;
 mod expand;

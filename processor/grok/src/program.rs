@@ -190,6 +190,9 @@ pub(crate) struct Next {
     /// How to find it: by its text, or by the few bytes that it can start with.
     pub(crate) text: Option<Needle>,
     pub(crate) find: Option<Stops>,
+    /// For a run of all characters on the pattern's top level: where the search notes which of its ends were tried,
+    /// so that a run that starts elsewhere does not try them again; else `NONE`.
+    pub(crate) tried: u32,
 }
 
 /// Which of two ways can match, by the next byte: bit 0 the next operation, bit 1 the other.
@@ -219,7 +222,7 @@ pub(crate) struct Program {
     pub(crate) limits: Vec<(u32, u32)>,
     pub(crate) groups: Vec<Vec<u32>>,
     pub(crate) tokens: Vec<Token>,
-    /// How many places `Once` tells apart.
+    /// How many numbers `Once` and runs note.
     pub(crate) onces: usize,
     /// Registers that hold captures: two for every group, the whole match first.
     pub(crate) slots: usize,

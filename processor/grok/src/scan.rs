@@ -10,8 +10,8 @@ const PAIRS: usize = 1 << 16;
 /// Which texts are there, by number.
 pub(crate) type Found = [u64; MAX_TEXTS / 64];
 
-/// Texts of two bytes or more. Of each the pair of neighbouring bytes that is least likely to be met by chance is looked
-/// for; only where one stands the whole text is compared.
+/// Of texts of two bytes or more the pair of neighbouring bytes that is least likely to be met by chance is looked for;
+/// only where one stands the whole text is compared. Single bytes are looked up at the end.
 #[derive(Debug)]
 pub(crate) struct Scan {
     /// A bit for every pair of bytes that is looked for.
@@ -21,17 +21,23 @@ pub(crate) struct Scan {
     /// Pair, offset in the text, number of the text; sorted by slot.
     entries: Vec<(u16, usize, usize)>,
     texts: Vec<Vec<u8>>,
+    /// Texts of a single byte, and their numbers.
+    singles: Vec<(u8, usize)>,
 }
 
 /// Groups of entries.
 const SLOTS: usize = 256;
 
 impl Scan {
-    /// Prepares for looking for these texts. What is too short or past the limit is taken as found.
+    /// Prepares for looking for these texts, none of which is empty. Those past the limit are never found.
     pub(crate) fn new(texts: Vec<Vec<u8>>) -> Scan {
         let mut entries = Vec::with_capacity(texts.len());
         let mut pairs = vec![0; PAIRS / 64];
+        let mut singles = Vec::new();
         for (number, text) in texts.iter().enumerate().take(MAX_TEXTS) {
+            if let [byte] = text[..] {
+                singles.push((byte, number));
+            }
             let rarest = text.windows(2).enumerate().min_by_key(|(_, pair)| usual(pair[0]) * usual(pair[1]));
             let Some((offset, pair)) = rarest else { continue };
             let pair = u16::from_le_bytes([pair[0], pair[1]]);
@@ -43,7 +49,7 @@ impl Scan {
         for at in 0..=SLOTS {
             slots.push(entries.partition_point(|&(pair, ..)| slot(pair) < at) as u16);
         }
-        Scan { pairs, slots, entries, texts }
+        Scan { pairs, slots, entries, texts, singles }
     }
 
     /// Which of the texts are in `text`.
@@ -54,6 +60,9 @@ impl Scan {
             if self.pairs[usize::from(pair) / 64] >> (pair % 64) & 1 == 1 {
                 self.compare(pair, at, text, &mut found);
             }
+        }
+        for &(byte, number) in &self.singles {
+            found[number / 64] |= u64::from(memchr::memchr(byte, text).is_some()) << (number % 64);
         }
         found
     }
@@ -82,7 +91,7 @@ mod tests {
 
     #[test]
     fn finds_the_texts_that_are_there_and_no_others() {
-        let words = ["ab", "abc", "b: ", "session opened", "opened", "\u{e9}t\u{e9}", "zz", "aa", "aaa"];
+        let words = ["ab", "abc", "b: ", "session opened", "opened", "\u{e9}t\u{e9}", "zz", "aa", "aaa", "x", "'"];
         let scan = Scan::new(words.iter().map(|word| word.as_bytes().to_vec()).collect());
         let texts = [
             "",

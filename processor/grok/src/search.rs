@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use memchr::memmem::Finder;
 
 use crate::analysis::{self, Follow};
+use crate::anchor::Anchor;
 use crate::ast::{Assert, Node};
 use crate::budget::{Halt, Meter};
 use crate::needle::Needle;
@@ -35,6 +36,8 @@ pub(crate) struct Search {
     misses: AtomicBool,
     /// The token that every match starts with, when only what it matches decides how the match goes on.
     token: Option<u32>,
+    /// What leaves out places in long texts.
+    anchor: Option<Anchor>,
 }
 
 /// Where a search goes on.
@@ -96,6 +99,7 @@ impl Search {
             needed,
             asks_first: everything,
             misses: AtomicBool::new(false),
+            anchor: (starts == Starts::Anywhere).then(|| Anchor::new(node)).flatten(),
             token: token.flatten().filter(|_| !has_references && starts == Starts::Anywhere),
         }
     }
@@ -147,8 +151,8 @@ impl Search {
 
     fn everywhere(&self, machine: &mut Machine<'_>, places: Places, meter: &mut Meter) -> Result<bool, Halt> {
         let text = machine.text();
-        let mut at = places.from;
-        while let Some(place) = self.candidate(text, places.start, at).filter(|place| *place <= places.last) {
+        let (mut at, mut anchored) = (places.from, None);
+        while let Some(place) = self.next_place(text, places, at, &mut anchored) {
             meter.step()?;
             if machine.attempt(place, meter)? {
                 return Ok(true);
@@ -171,8 +175,8 @@ impl Search {
         meter: &mut Meter,
     ) -> Result<bool, Halt> {
         let text = machine.text();
-        let mut at = places.from;
-        while let Some(place) = self.candidate(text, places.start, at).filter(|place| *place <= places.last) {
+        let (mut at, mut anchored) = (places.from, None);
+        while let Some(place) = self.next_place(text, places, at, &mut anchored) {
             meter.step()?;
             let (wall, kind) = walls.next(text, place);
             let after_wall =
@@ -204,6 +208,20 @@ impl Search {
         Ok(false)
     }
 
+    /// The next place from `at` on that is worth a try. `anchored` is where the anchor's text stands, once it was asked.
+    #[inline]
+    fn next_place(&self, text: &[u8], places: Places, at: usize, anchored: &mut Option<usize>) -> Option<usize> {
+        let mut at = at;
+        if let Some(anchor) = &self.anchor
+            && anchored.is_none_or(|place| at > place)
+        {
+            let (from, place) = anchor.next(text, at)?;
+            at = from;
+            *anchored = Some(place);
+        }
+        self.candidate(text, places.start, at).filter(|place| *place <= places.last)
+    }
+
     /// The next place from `at` on where a match may start.
     #[inline]
     fn candidate(&self, text: &[u8], start: usize, at: usize) -> Option<usize> {
@@ -231,15 +249,4 @@ impl Search {
             None => self.at_end.then_some(text.len()),
         }
     }
-}
-
-/// How unlikely a text is to be met by chance: long ones are, and signs more than letters.
-pub(crate) fn rarity(text: &[u8]) -> usize {
-    text.iter()
-        .map(|byte| match byte {
-            b' ' | b'e' | b'0' | b'1' => 1,
-            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'/' => 2,
-            _ => 3,
-        })
-        .sum()
 }

@@ -24,6 +24,13 @@ fn rounds_that_are_due_get_characters_back_from_those_before() {
 }
 
 #[test]
+fn a_greedy_repetition_of_a_lazy_one_takes_all_it_can() {
+    assert_eq!(captures(r"(?:a+?)+", "aaab"), [Some((0, 3))]);
+    assert_eq!(captures(r"(?:a+?)*b?", "aaab"), [Some((0, 4))]);
+    assert_eq!(captures(r"(?:a+?)+?", "aaab"), [Some((0, 1))]);
+}
+
+#[test]
 fn groups_repeated_no_times_can_be_called() {
     assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);
 }
@@ -36,4 +43,18 @@ fn what_is_not_supported_says_so() {
         assert_eq!(error(pattern).position, position);
     }
     assert!(error(r"(?<x>a)\k<y+0>").message.contains("no group named 'y+0'"));
+}
+
+/// Where the library Oniguruma finds nothing, though there is a match.
+#[test]
+fn matches_that_the_library_misses() {
+    assert_eq!(captures(r"\B.+bb", "e1bb"), [Some((1, 4))]);
+    assert_eq!(captures(r"(b)(?(1)bx)a", "bbxa"), [Some((0, 4)), Some((0, 1))]);
+    assert_eq!(captures(r"(é)(?(1)é x)a", "éé xa"), [Some((0, 7)), Some((0, 2))]);
+}
+
+#[test]
+fn ascii_classes_take_no_notice_of_case_folding() {
+    assert_eq!(captures(r"(?i:\W)", "\u{17f}"), [Some((0, 2))]);
+    assert_eq!(captures(r"(?i:\w)", "\u{17f}"), []);
 }

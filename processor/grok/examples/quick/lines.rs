@@ -183,3 +183,34 @@ pub(crate) fn damaged(r: &mut Random) -> String {
         _ => syslog(r),
     }
 }
+
+/// Access log lines without the quote at their end: a match fails there.
+pub(crate) fn cut(r: &mut Random) -> String {
+    apache(r).trim_end_matches('"').to_owned()
+}
+
+/// 4 KB of words somewhere in a line.
+fn spoilt(line: &str, r: &mut Random) -> String {
+    let at = r.below(line.len() as u64) as usize;
+    format!("{}{}{}", &line[..at], "a.1-b:2 ".repeat(500), &line[at..])
+}
+
+pub(crate) fn apache_spoilt(r: &mut Random) -> String {
+    spoilt(&apache(r), r)
+}
+
+pub(crate) fn syslog_spoilt(r: &mut Random) -> String {
+    spoilt(&syslog(r), r)
+}
+
+pub(crate) fn java_spoilt(r: &mut Random) -> String {
+    spoilt(&java(r), r)
+}
+
+pub(crate) fn nginx_spoilt(r: &mut Random) -> String {
+    spoilt(&nginx(r), r)
+}
+
+pub(crate) fn haproxy_spoilt(r: &mut Random) -> String {
+    spoilt(&haproxy(r), r)
+}

@@ -82,6 +82,10 @@ fn list() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+const JAVA: &str =
+    "%{TIMESTAMP_ISO8601:ts} %{LOGLEVEL:level} \\[%{DATA:thread}\\] %{JAVACLASS:class} - %{GREEDYDATA:msg}";
+const NGINX: &str = "(?<timestamp>%{YEAR}[./]%{MONTHNUM}[./]%{MONTHDAY} %{TIME}) \\[%{LOGLEVEL:severity}\\] %{POSINT:pid}#%{NUMBER:tid}: \\*%{NUMBER:cid} %{GREEDYDATA:message}, client: %{IP:client}, server: %{DATA:server}, request: \"%{WORD:verb} %{URIPATHPARAM:path} HTTP/%{NUMBER:version}\"";
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let filter = std::env::args().nth(1).unwrap_or_default();
     let against = std::env::args().nth(2).is_some();
@@ -90,21 +94,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("apache", false, "%{COMBINEDAPACHELOG}", apache),
         ("apache-ecs", true, "%{COMBINEDAPACHELOG}", apache),
         ("apache-miss", false, "%{COMBINEDAPACHELOG}", damaged),
+        ("apache-cut", false, "%{COMBINEDAPACHELOG}", cut),
+        ("apache-spoilt", false, "%{COMBINEDAPACHELOG}", apache_spoilt),
         ("apache-miss-ecs", true, "%{COMBINEDAPACHELOG}", damaged),
         ("syslog", false, "%{SYSLOGLINE}", syslog),
-        (
-            "java",
-            false,
-            "%{TIMESTAMP_ISO8601:ts} %{LOGLEVEL:level} \\[%{DATA:thread}\\] %{JAVACLASS:class} - %{GREEDYDATA:msg}",
-            java,
-        ),
-        (
-            "nginx-error",
-            false,
-            "(?<timestamp>%{YEAR}[./]%{MONTHNUM}[./]%{MONTHDAY} %{TIME}) \\[%{LOGLEVEL:severity}\\] %{POSINT:pid}#%{NUMBER:tid}: \\*%{NUMBER:cid} %{GREEDYDATA:message}, client: %{IP:client}, server: %{DATA:server}, request: \"%{WORD:verb} %{URIPATHPARAM:path} HTTP/%{NUMBER:version}\"",
-            nginx,
-        ),
+        ("syslog-spoilt", false, "%{SYSLOGLINE}", syslog_spoilt),
+        ("java", false, JAVA, java),
+        ("java-spoilt", false, JAVA, java_spoilt),
+        ("nginx-error", false, NGINX, nginx),
+        ("nginx-spoilt", false, NGINX, nginx_spoilt),
         ("haproxy", false, "%{HAPROXYHTTP}", haproxy),
+        ("haproxy-spoilt", false, "%{HAPROXYHTTP}", haproxy_spoilt),
         ("ipv6", false, "%{IPV6:src} -> %{IPV6:dst} proto %{WORD:proto} len %{INT:len}", ipv6),
         ("ip-any", false, "%{IP:src} -> %{IP:dst} proto %{WORD:proto} len %{INT:len}", ipv6),
         ("long", false, "%{LOGLEVEL:level} %{INT:n} %{GREEDYDATA:msg}", long),

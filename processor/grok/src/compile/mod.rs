@@ -242,6 +242,9 @@ impl Compiler {
             if text.is_empty() {
                 self.emit(&nodes[at], follows[at + 1])?;
                 at += 1;
+                if once {
+                    self.note_tried(emitted);
+                }
             } else {
                 self.text(&text)?;
             }

@@ -6,8 +6,9 @@ use crate::ast::Node;
 use crate::bytes::ByteSet;
 use crate::charset::{CharSet, INVALID};
 use crate::needle::Needle;
-use crate::program::{Beyond, ForkTable, Next, SetTable};
+use crate::program::{Beyond, ForkTable, Next, Op, SetTable};
 use crate::run::{ByteRun, Stops};
+use crate::vm::NONE;
 
 /// The set of a node that matches one character.
 pub(super) fn single(node: &Node) -> Option<CharSet> {
@@ -36,9 +37,25 @@ impl Compiler {
             end: follow.end,
             text: Some(follow.head.as_bytes()).filter(|text| text.len() > 1).and_then(Needle::new),
             find: Stops::of(follow.bytes.iter()).filter(|stops| *stops != Stops::Never),
+            tried: NONE,
         };
         self.program.nexts.push(next);
         self.program.nexts.len() as u32 - 1
+    }
+
+    /// Lets a run of all characters, if that is what the operations from `start` on are, note which ends it has tried.
+    /// That is right where nothing around it repeats it or forgets ways back: it is come to again only when all
+    /// that followed from the last time has failed.
+    pub(super) fn note_tried(&mut self, start: u32) {
+        let ops = self.program.ops[start as usize..].iter();
+        let mut ops = ops.filter(|op| !matches!(op, Op::Nop | Op::Save(_)));
+        if let (Some(&(Op::Greedy { set, max: NONE, next, .. } | Op::Lazy { set, max: NONE, next, .. })), None) =
+            (ops.next(), ops.next())
+            && self.program.sets[set as usize].run.as_ref().is_some_and(ByteRun::is_all)
+        {
+            self.program.nexts[next as usize].tried = self.program.onces as u32;
+            self.program.onces += 2;
+        }
     }
 
     /// The table for a choice between two ways.

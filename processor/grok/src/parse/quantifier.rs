@@ -123,6 +123,7 @@ fn reduce(inner: Repeat, outer: Repeat) -> Option<Reduced> {
         (1, UNLIMITED, Lazy) => Some(5),
         _ => None,
     };
+    let plus = Reduced::To(of(1, UNLIMITED, Greedy));
     let star = Reduced::To(of(0, UNLIMITED, Greedy));
     let lazy_star = Reduced::To(of(0, UNLIMITED, Lazy));
     let lazy_maybe = Reduced::To(of(0, 1, Lazy));
@@ -133,6 +134,7 @@ fn reduce(inner: Repeat, outer: Repeat) -> Option<Reduced> {
         (0, 4) | (3, 1 | 2 | 4 | 5) | (5, 3 | 4) => lazy_star,
         (1, 3 | 4) | (2, 4) => plus_then_maybe,
         (5, 1) => star,
+        (5, 2) => plus,
         (0, 5) | (2, 3) | (5, 0) => return None,
         _ => Reduced::Inner,
     })

@@ -7,7 +7,7 @@ mod check;
 mod run;
 
 use crate::budget::{Halt, Meter};
-use crate::program::{Op, Program};
+use crate::program::{Next, Op, Program};
 
 /// No place: a register that is not set.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -25,7 +25,7 @@ pub struct Scratch {
     calls: Vec<Call>,
     /// One bit for every place of the program and of the text that was tried.
     memo: Vec<u64>,
-    /// Where `Once` was last, by its number.
+    /// Where `Once` was last, by its number, and which ends of runs were tried.
     onces: Vec<u32>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub(crate) fn new(program: &'a Program, text: &'a [u8], search_start: usize, scratch: &'a mut Scratch) -> Self {
-        scratch.registers.clear();
+        // Those that hold groups are emptied for every attempt, the others are written before they are read.
         scratch.registers.resize(program.registers, NONE);
         if program.onces > 0 {
             scratch.onces.clear();
@@ -204,8 +204,40 @@ impl<'a> Machine<'a> {
         let more = check::one(set, self.text, pos)?;
         let left = left - u32::from(left != NONE);
         let (pos, left) = check::lazy(set, next, self.text, more, left)?;
+        if next.tried != NONE && !self.is_new_end(next.tried, pos) {
+            return None;
+        }
         self.push_lazy(op, pos, left);
         Some(pos)
+    }
+
+    /// Whether a lazy run that takes everything has not ended here before. One run goes through all ends up to the
+    /// last, so those that were tried are all between the first and the last that were.
+    #[inline]
+    fn is_new_end(&mut self, tried: u32, pos: usize) -> bool {
+        let Some([first, last]) = self.scratch.onces.get_mut(tried as usize..tried as usize + 2) else { return true };
+        let pos = pos as u32;
+        if *first == NONE {
+            (*first, *last) = (pos, pos);
+            return true;
+        }
+        // What lies before the first is not noted, as it need not be without gaps.
+        let new = pos < *first || pos > *last;
+        *last = pos.max(*last);
+        new
+    }
+
+    /// The end of a greedy run that takes everything, as far as runs that started later have not tried it, and the least
+    /// one. Each run goes through all ends down to its least.
+    #[inline]
+    fn not_tried(&mut self, next: &Next, place: usize, least: usize) -> Option<(usize, usize)> {
+        let tried = self.scratch.onces.get_mut(next.tried as usize)?;
+        let from = *tried as usize;
+        if least >= from {
+            return None;
+        }
+        *tried = least as u32;
+        if place < from { Some((place, least)) } else { Some((check::last_before(next, self.text, least, from)?, least)) }
     }
 
     #[inline]

@@ -133,6 +133,7 @@ impl Machine<'_> {
                     let set = &program.sets[set as usize];
                     let next = &program.nexts[next as usize];
                     match lazy(set, next, text, pos, min, max) {
+                        Some((place, _)) if next.tried != NONE && !self.is_new_end(next.tried, place) => None,
                         Some((place, left)) => {
                             meter.spent += (place - pos) as u64 >> 4;
                             if left > 0 && place < text.len() {
@@ -160,7 +161,11 @@ impl Machine<'_> {
                 Op::Greedy { set, min, max, next } => {
                     let set = &program.sets[set as usize];
                     let next = &program.nexts[next as usize];
-                    match greedy(set, next, text, pos, min, max) {
+                    let found = match greedy(set, next, text, pos, min, max) {
+                        Some((place, least)) if next.tried != NONE => self.not_tried(next, place, least),
+                        found => found,
+                    };
+                    match found {
                         Some((place, least)) => {
                             meter.spent += (place - pos) as u64 >> 4;
                             if place > least {

@@ -5,15 +5,17 @@
 pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() * 2);
     let (mut rest, mut depth) = (pattern, 0u32);
+    let mut kept_from_folding = false;
     while let Some(c) = rest.chars().next() {
         if let Some(escaped) = rest.strip_prefix('\\') {
             let length = 1 + escaped.chars().next().map_or(0, char::len_utf8);
             match escaped.chars().next().and_then(ascii_class) {
                 Some((false, members)) if depth > 0 => out.push_str(members),
                 Some((negated, members)) => {
-                    out.push_str(if negated { "[^" } else { "[" });
+                    // Unlike a class they take no notice of (?i).
+                    out.push_str(if negated { "(?-i:[^" } else { "(?-i:[" });
                     out.push_str(members);
-                    out.push(']');
+                    out.push_str("])");
                 }
                 None => out.push_str(&rest[..length]),
             }
@@ -27,6 +29,11 @@ pub(crate) fn translate(pattern: &str) -> String {
             continue;
         }
         if c == '[' {
+            if depth == 0 && has_word_class(rest) {
+                // There is nothing else in it that has a case. With it, [^a-z] holds s, the other case of \u{17f}.
+                kept_from_folding = true;
+                out.push_str("(?-i:");
+            }
             depth += 1;
             // A bracket right at the start is a member.
             let head = ["[^]", "[]", "[^", "["].into_iter().find(|head| rest.starts_with(head)).unwrap_or("[");
@@ -36,6 +43,11 @@ pub(crate) fn translate(pattern: &str) -> String {
         }
         if c == ']' && depth > 0 {
             depth -= 1;
+            if depth == 0 && std::mem::take(&mut kept_from_folding) {
+                out.push_str("])");
+                rest = &rest[1..];
+                continue;
+            }
         }
         if depth == 0
             && let Some((name, length)) = group_name(rest)
@@ -61,6 +73,13 @@ fn ascii_class(c: char) -> Option<(bool, &'static str)> {
         _ => return None,
     };
     Some((c.is_ascii_uppercase(), members))
+}
+
+/// Whether the class in brackets that the text starts with has a `\w` or `\W`. Those that are made here have no brackets
+/// inside of them then.
+fn has_word_class(text: &str) -> bool {
+    let class = text.find(']').map_or(text, |end| &text[..end]);
+    class.contains("\\w") || class.contains("\\W")
 }
 
 /// The name of the group that the text starts with, and how far it reaches.

@@ -197,10 +197,10 @@ impl Writer<'_> {
         // Without anything in it this is a test of the group for Oniguruma, and nothing at all for others.
         self.of(CHARS);
         self.sequence(depth);
-        if (self.choose)(2) == 1 {
-            self.out.push('|');
-            self.sequence(depth);
-        }
+        // Oniguruma takes a condition without a second branch for one that always takes the first, when it works out how
+        // far what follows is from the start, and misses matches.
+        self.out.push('|');
+        self.sequence(depth);
         self.out.push(')');
         true
     }
