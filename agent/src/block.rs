@@ -14,6 +14,13 @@ pub(crate) fn quotes(block: &[u8; LEN]) -> u32 {
     bits(block, is_quote)
 }
 
+/// As [`quotes`], of four blocks behind one another.
+#[inline]
+pub(crate) fn quotes_of_four(blocks: &[u8; 4 * LEN]) -> u64 {
+    let (blocks, _) = blocks.as_chunks::<LEN>();
+    blocks.iter().rev().fold(0, |bits, block| bits << LEN | u64::from(quotes(block)))
+}
+
 /// Which of the bytes a JSON text cannot hold as they are, or are not ASCII.
 #[inline]
 pub(crate) fn special(block: &[u8; LEN]) -> u32 {
@@ -91,6 +98,9 @@ mod tests {
                 block[at] = byte;
                 assert_eq!(quotes(&block), bits(&block, is_quote), "{byte} at {at}");
                 assert_eq!(special(&block), bits(&block, is_special), "{byte} at {at}");
+                let mut four = [b' '; 4 * LEN];
+                four[2 * LEN..3 * LEN].copy_from_slice(&block);
+                assert_eq!(quotes_of_four(&four), u64::from(quotes(&block)) << (2 * LEN));
             }
         }
     }

@@ -113,6 +113,16 @@ fn to_kafka(topic: &str) -> String {
     format!("output.kafka:\n  hosts: [\"{hosts}\"]\n  topic: {topic}\n  compression: lz4\n  required_acks: -1")
 }
 
+/// The size of the binary with its line tables and, where it was built, of the one that is shipped.
+fn size() {
+    let folder = binary().parent().and_then(Path::parent).unwrap().to_owned();
+    for profile in ["release", "dist"] {
+        if let Ok(found) = std::fs::metadata(folder.join(profile).join("tailrace-agent")) {
+            println!("{:<40} {:.1} MiB", format!("tailrace-agent, {profile}"), found.len() as f64 / (1 << 20) as f64);
+        }
+    }
+}
+
 /// Reads a file to its end and prints what that took.
 fn read_all(site: &Site, name: &str, events: u64) {
     let begun = Instant::now();
@@ -217,8 +227,7 @@ fn main() {
     let args = Args::parse();
     let wanted = |step| args.steps.contains(&step);
     if wanted(Step::Size) {
-        let bytes = std::fs::metadata(binary()).unwrap().len();
-        println!("{:<40} {:.1} MiB", "tailrace-agent", bytes as f64 / (1 << 20) as f64);
+        size();
     }
     for _ in 0..args.runs {
         if wanted(Step::Discard) {

@@ -17,7 +17,7 @@ pub(super) struct Queue {
 }
 
 /// The memory without `queue.mem.bytes`.
-const MEMORY: usize = 16 << 20;
+const MEMORY: usize = 10 << 20;
 
 /// `queue`, or `queue` of the output, which goes over it.
 pub(super) fn queue(root: &Section<'_>, output: &Section<'_>, data: &Path) -> Queue {

@@ -6,25 +6,29 @@ use super::timestamp::Moments;
 use crate::block;
 use crate::pipeline::Stream;
 
-const HEAD: &[u8] = b"{\"log\":\"";
-const STDOUT: &[u8] = b"\",\"stream\":\"stdout\",\"time\":\"";
-const STDERR: &[u8] = b"\",\"stream\":\"stderr\",\"time\":\"";
-const TAIL: &[u8] = b"\"}";
+// As arrays they are compared word by word.
+const HEAD: &[u8; 8] = b"{\"log\":\"";
+const STDOUT: &[u8; 28] = b"\",\"stream\":\"stdout\",\"time\":\"";
+const STDERR: &[u8; 28] = b"\",\"stream\":\"stderr\",\"time\":\"";
 /// Lines with more escapes than this are read the general way.
 const MOST: usize = 64;
 
 /// Reads a line of this shape and unescapes its text in place; none of any other, which is left as it was.
 pub(super) fn parse(line: &mut [u8], moments: &mut Moments) -> Option<DockerLine> {
-    let text = line.strip_prefix(HEAD)?;
-    let mut escapes = Escapes { places: [0; MOST], len: 0 };
+    let (head, text) = line.split_first_chunk()?;
+    if head != HEAD {
+        return None;
+    }
+    let mut escapes = Escapes { places: [0; MOST], len: 0, next: 0 };
     let end = escapes.find(text)?;
-    let tail = &text[end..];
-    let (stream, tail) = match (tail.strip_prefix(STDOUT), tail.strip_prefix(STDERR)) {
-        (Some(tail), _) => (Stream::Stdout, tail),
-        (_, Some(tail)) => (Stream::Stderr, tail),
+    let (between, tail) = text.get(end..)?.split_first_chunk()?;
+    let stream = match between {
+        STDOUT => Stream::Stdout,
+        STDERR => Stream::Stderr,
         _ => return None,
     };
-    let timestamp = moments.read(tail.strip_suffix(TAIL)?)?;
+    let [time @ .., b'"', b'}'] = tail else { return None };
+    let timestamp = moments.read(time)?;
     let start = HEAD.len();
     let end = unescape(&mut line[start..start + end], escapes.places());
     let complete = end > 0 && line[start + end - 1] == b'\n';
@@ -36,6 +40,8 @@ pub(super) fn parse(line: &mut [u8], moments: &mut Moments) -> Option<DockerLine
 struct Escapes {
     places: [u16; MOST],
     len: usize,
+    /// Behind the last of them.
+    next: usize,
 }
 
 impl Escapes {
@@ -47,24 +53,35 @@ impl Escapes {
     /// escapes, or too many.
     fn find(&mut self, text: &[u8]) -> Option<usize> {
         let mut from = 0;
-        while let Some(block) = text.get(from..).and_then(<[u8]>::first_chunk) {
-            let mut marks = block::quotes(block);
-            let mut next = from + block::LEN;
-            while marks != 0 {
-                let at = from + marks.trailing_zeros() as usize;
-                if text[at] == b'"' {
-                    return Some(at);
-                }
-                self.note(text, at)?;
-                // The character behind it is no mark, whatever it is.
-                next = next.max(at + 2);
-                marks &= marks - 1;
-                marks &= !(1 << (at + 1 - from));
+        while let Some(blocks) = text.get(from..).and_then(<[u8]>::first_chunk) {
+            match self.take(text, from, block::quotes_of_four(blocks))? {
+                Some(end) => return Some(end),
+                None => from = (from + 4 * block::LEN).max(self.next),
             }
-            from = next;
+        }
+        while let Some(block) = text.get(from..).and_then(<[u8]>::first_chunk) {
+            match self.take(text, from, block::quotes(block).into())? {
+                Some(end) => return Some(end),
+                None => from = (from + block::LEN).max(self.next),
+            }
         }
         // What stands behind the text is longer than a block.
         None
+    }
+
+    /// Goes through the quotes and backslashes from `from` on; where the text ends, if it does there.
+    #[inline]
+    fn take(&mut self, text: &[u8], from: usize, mut marks: u64) -> Option<Option<usize>> {
+        while marks != 0 {
+            let at = from + marks.trailing_zeros() as usize;
+            if text[at] == b'"' {
+                return Some(Some(at));
+            }
+            self.note(text, at)?;
+            // The character behind it is no mark, whatever it is.
+            marks &= !(3 << (at - from));
+        }
+        Some(None)
     }
 
     fn note(&mut self, text: &[u8], at: usize) -> Option<()> {
@@ -78,6 +95,7 @@ impl Escapes {
         }
         *self.places.get_mut(self.len)? = u16::try_from(at).ok()?;
         self.len += 1;
+        self.next = at + 2;
         Some(())
     }
 }

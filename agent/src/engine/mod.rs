@@ -54,7 +54,7 @@ impl Default for EngineOptions {
     fn default() -> EngineOptions {
         EngineOptions {
             once: false,
-            memory_limit: 16 << 20,
+            memory_limit: 10 << 20,
             registry_flush: Duration::from_secs(1),
             registry_permissions: 0o600,
             import_from: None,

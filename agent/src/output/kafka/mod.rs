@@ -11,12 +11,12 @@ mod oversize;
 mod parcel;
 mod partition;
 mod scout;
+mod settings;
 mod sorting;
 mod topics;
 mod verdict;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,13 +28,14 @@ pub use context::{Broker, Cluster, ClusterState, Window};
 pub use lane::LaneCounts;
 pub use oversize::Oversized;
 pub use partition::{PartitionSettings, Partitioner};
+pub use settings::KafkaSettings;
 pub use topics::TopicRule;
 
 use super::rejected::Rejected;
 use super::{LaneStats, Output, OutputError, OutputStats};
-use crate::document::{Documents, Format};
+use crate::document::Documents;
 use crate::pipeline::{Batch, FileKey, Holds, SharedTicket};
-use crate::queue::{DiskSettings, Opened, Spool};
+use crate::queue::{Opened, Spool};
 use context::Context;
 use lane::{Lane, Returned, State};
 use native::Producer;
@@ -42,60 +43,11 @@ use parcel::{Origin, Parcel};
 use scout::Scout;
 use sorting::Sorted;
 
-/// `output.kafka`
-#[derive(Clone)]
-pub struct KafkaSettings {
-    /// What librdkafka is told.
-    pub client: HashMap<String, String>,
-    /// `topics`, then `topic`.
-    pub topics: Vec<TopicRule>,
-    /// `key`
-    pub key: Option<Format>,
-    /// `headers`
-    pub headers: Vec<(String, String)>,
-    /// `partition`
-    pub partition: PartitionSettings,
-    /// `max_message_bytes`
-    pub max_message_bytes: usize,
-    /// `oversized`: what becomes of larger events.
-    pub oversized: Oversized,
-    /// `backoff.init` and `backoff.max`: how long a topic that cannot be sent to is left alone.
-    pub backoff: (Duration, Duration),
-    /// `metadata.refresh_frequency`: how often the number of a topic's partitions is learned anew.
-    pub refresh: Duration,
-    /// How many bytes of documents may wait or be under way.
-    pub buffer: usize,
-    /// `queue.disk`
-    pub disk: Option<DiskSettings>,
-}
-
-/// Passwords are not shown: `export config` prints this.
-impl fmt::Debug for KafkaSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.client.iter().map(|(name, value)| {
-            let secret = name.contains("password") || name.contains("secret");
-            (name.as_str(), if secret { "(secret)" } else { value.as_str() })
-        });
-        f.debug_struct("KafkaSettings")
-            .field("client", &shown.collect::<BTreeMap<_, _>>())
-            .field("topics", &self.topics)
-            .field("key", &self.key)
-            .field("headers", &self.headers)
-            .field("partition", &self.partition)
-            .field("max_message_bytes", &self.max_message_bytes)
-            .field("oversized", &self.oversized)
-            .field("backoff", &self.backoff)
-            .field("refresh", &self.refresh)
-            .field("buffer", &self.buffer)
-            .field("disk", &self.disk)
-            .finish()
-    }
-}
-
 /// More topics than this at once are a mistake in `topic`.
 const MOST_LANES: usize = 4096;
-/// Unused buffers that are kept for the next batch while anything is under way.
+/// Unused buffers that are kept for the next batch, and how long after the last one.
 const KEPT: usize = 16;
+const UNUSED: Duration = Duration::from_secs(1);
 /// How often the counts of the lanes are published.
 const PUBLISH: Duration = Duration::from_millis(500);
 
@@ -115,6 +67,8 @@ pub(super) struct Kafka {
     /// Parcels that came back, with their lanes; kept for its memory.
     done: Vec<(u32, Parcel)>,
     buffers: Vec<Vec<u8>>,
+    /// When a batch came last.
+    entered: Instant,
     published: Instant,
     /// What was read of files whose lane is full, not encoded: the reader's memory bounds it.
     parked: HashMap<FileKey, VecDeque<Batch>>,
@@ -147,6 +101,7 @@ impl Kafka {
             constant: None,
             done: Vec::new(),
             buffers: Vec::new(),
+            entered: Instant::now(),
             published: Instant::now(),
             parked: HashMap::new(),
             freed: false,
@@ -408,6 +363,7 @@ impl Kafka {
     /// Puts a batch's documents into their lanes. It comes back, with the lane that has no room, if one of them is stuck.
     fn enter(&mut self, batch: Batch, documents: &mut Documents) -> Option<(Batch, usize)> {
         let mut sorted = Sorted::default();
+        self.entered = Instant::now();
         let (capacity, high) = (batch.entries.len(), self.settings.buffer / 8);
         let mut count = 0;
         documents.write(&batch, |outgoing| {
@@ -485,7 +441,9 @@ impl Output for Kafka {
         } else if self.lanes.iter().any(|lane| !lane.is_idle()) {
             Duration::from_millis(5)
         } else {
-            self.buffers.clear();
+            if self.entered.elapsed() >= UNUSED {
+                self.buffers.clear();
+            }
             Duration::from_millis(200)
         }
     }
