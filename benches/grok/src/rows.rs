@@ -87,7 +87,7 @@ const BEFORE_JAVA: &[&str] = &[
     "RT_FLOW1",
     "RT_FLOW2",
     "RT_FLOW3",
-    "MCOLLECTIVEAUDIT",
+    "CISCOFW402117",
     "MONGO_SLOWQUERY",
     "MONGO3_LOG",
     "POSTGRESQL",

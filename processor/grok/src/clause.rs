@@ -26,9 +26,12 @@ pub(crate) fn clauses(node: &Node) -> Vec<Clause> {
 /// How much a clause says, in bits, roughly: how unlikely it is that a text which has nothing to do with the pattern
 /// fulfils it.
 pub(crate) fn weight(clause: &[Vec<u8>]) -> u32 {
-    let least = clause.iter().map(|text| bits(text)).min().unwrap_or_default();
-    least.saturating_sub(clause.len().ilog2())
+    let chance: u64 = clause.iter().map(|text| CERTAIN >> bits(text).min(40)).sum();
+    CERTAIN.ilog2().saturating_sub(chance.max(1).ilog2())
 }
+
+/// A chance of one in one.
+const CERTAIN: u64 = 1 << 40;
 
 /// How unlikely it is to meet a text by chance, in bits.
 pub(crate) fn bits(text: &[u8]) -> u32 {

@@ -15,6 +15,8 @@ const MIN_PATTERNS: usize = 4;
 const MAX_CLAUSES: usize = 4;
 /// The least that a condition must say, in bits, to be looked at.
 const LEAST_WEIGHT: u32 = 6;
+/// What is enough for a pattern, in bits: the more texts are looked for, the more are met by chance.
+const ENOUGH: u32 = 24;
 
 /// A list of patterns that is tried in order, as in `match => { "message" => [p1, p2, ...] }`.
 ///
@@ -117,12 +119,18 @@ struct Making {
 }
 
 impl Making {
-    /// The conditions of a pattern, those first that say most.
+    /// The conditions of a pattern, those first that say most for the texts that they take.
     fn needed(&mut self, mut clauses: Vec<Clause>) -> Vec<usize> {
         clauses.retain(|clause| weight(clause) >= LEAST_WEIGHT);
-        clauses.sort_by_key(|clause| std::cmp::Reverse(weight(clause)));
-        clauses.truncate(MAX_CLAUSES);
-        clauses.into_iter().filter_map(|clause| self.condition(clause)).collect()
+        clauses.sort_by_key(|clause| std::cmp::Reverse(weight(clause).saturating_sub(2 * clause.len().ilog2())));
+        let (mut needed, mut said) = (Vec::new(), 0);
+        for clause in clauses.into_iter().take(MAX_CLAUSES) {
+            if said < ENOUGH {
+                said += weight(&clause);
+                needed.extend(self.condition(clause));
+            }
+        }
+        needed
     }
 
     /// The number of a condition; nothing when there are too many texts.

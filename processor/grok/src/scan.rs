@@ -5,7 +5,9 @@ use crate::bytes::usual;
 /// The most texts.
 pub(crate) const MAX_TEXTS: usize = 1024;
 /// Places in the table of pairs.
-const PAIRS: usize = 1 << 16;
+const PAIRS: usize = 1 << 12;
+/// The most groups of entries.
+const MAX_GROUPS: usize = 255;
 
 /// Which texts are there, by number.
 pub(crate) type Found = [u64; MAX_TEXTS / 64];
@@ -14,26 +16,22 @@ pub(crate) type Found = [u64; MAX_TEXTS / 64];
 /// only where one stands the whole text is compared. Single bytes are looked up at the end.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    /// A bit for every pair of bytes that is looked for.
-    pairs: Vec<u64>,
-    /// By the low bits of the pair: where its entries start.
-    slots: Vec<u16>,
-    /// Pair, offset in the text, number of the text; sorted by slot.
+    /// By the hash of a pair of bytes: the number of its group of entries from 1 on, or 0 when it is not looked for.
+    groups: Box<[u8; PAIRS]>,
+    /// Where the entries of each group start.
+    starts: Vec<usize>,
+    /// Pair, offset in the text, number of the text; those of a group together.
     entries: Vec<(u16, usize, usize)>,
     texts: Vec<Vec<u8>>,
     /// Texts of a single byte, and their numbers.
     singles: Vec<(u8, usize)>,
 }
 
-/// Groups of entries.
-const SLOTS: usize = 256;
-
 impl Scan {
     /// Prepares for looking for these texts, none of which is empty. Those past the limit are never found.
     pub(crate) fn new(texts: Vec<Vec<u8>>) -> Scan {
-        let mut entries = Vec::with_capacity(texts.len());
-        let mut pairs = vec![0; PAIRS / 64];
-        let mut singles = Vec::new();
+        let mut groups = Box::new([0u8; PAIRS]);
+        let (mut singles, mut found, mut count) = (Vec::new(), Vec::with_capacity(texts.len()), 0);
         for (number, text) in texts.iter().enumerate().take(MAX_TEXTS) {
             if let [byte] = text[..] {
                 singles.push((byte, number));
@@ -41,15 +39,17 @@ impl Scan {
             let rarest = text.windows(2).enumerate().min_by_key(|(_, pair)| usual(pair[0]) * usual(pair[1]));
             let Some((offset, pair)) = rarest else { continue };
             let pair = u16::from_le_bytes([pair[0], pair[1]]);
-            pairs[usize::from(pair) / 64] |= 1 << (pair % 64);
-            entries.push((pair, offset, number));
+            let group = &mut groups[hash(pair)];
+            if *group == 0 {
+                *group = (count % MAX_GROUPS) as u8 + 1;
+                count += 1;
+            }
+            found.push((usize::from(*group), (pair, offset, number)));
         }
-        entries.sort_by_key(|&(pair, ..)| slot(pair));
-        let mut slots = Vec::with_capacity(SLOTS + 1);
-        for at in 0..=SLOTS {
-            slots.push(entries.partition_point(|&(pair, ..)| slot(pair) < at) as u16);
-        }
-        Scan { pairs, slots, entries, texts, singles }
+        found.sort_by_key(|&(group, _)| group);
+        let starts = (1..=MAX_GROUPS + 1).map(|group| found.partition_point(|&(other, _)| other < group)).collect();
+        let entries = found.into_iter().map(|(_, entry)| entry).collect();
+        Scan { groups, starts, entries, texts, singles }
     }
 
     /// Which of the texts are in `text`.
@@ -57,8 +57,9 @@ impl Scan {
         let mut found = [0; MAX_TEXTS / 64];
         for (at, pair) in text.windows(2).enumerate() {
             let pair = u16::from_le_bytes([pair[0], pair[1]]);
-            if self.pairs[usize::from(pair) / 64] >> (pair % 64) & 1 == 1 {
-                self.compare(pair, at, text, &mut found);
+            let group = self.groups[hash(pair)];
+            if group != 0 {
+                self.compare(usize::from(group), pair, at, text, &mut found);
             }
         }
         for &(byte, number) in &self.singles {
@@ -67,9 +68,8 @@ impl Scan {
         found
     }
 
-    fn compare(&self, pair: u16, at: usize, text: &[u8], found: &mut Found) {
-        let slot = slot(pair);
-        let entries = usize::from(self.slots[slot])..usize::from(self.slots[slot + 1]);
+    fn compare(&self, group: usize, pair: u16, at: usize, text: &[u8], found: &mut Found) {
+        let entries = self.starts[group - 1]..self.starts[group];
         for &(own, offset, number) in &self.entries[entries] {
             let word = &mut found[number / 64];
             if own != pair || *word >> (number % 64) & 1 == 1 {
@@ -81,8 +81,8 @@ impl Scan {
     }
 }
 
-fn slot(pair: u16) -> usize {
-    usize::from(pair ^ pair >> 7) % SLOTS
+fn hash(pair: u16) -> usize {
+    usize::from(pair.wrapping_mul(0x9E35)) >> 4
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ pub(crate) fn translate(pattern: &str) -> String {
             let length = 1 + escaped.chars().next().map_or(0, char::len_utf8);
             match escaped.chars().next().and_then(ascii_class) {
                 Some((false, members)) if depth > 0 => out.push_str(members),
+                Some((true, members)) if depth > 0 => {
+                    out.push_str("[^");
+                    out.push_str(members);
+                    out.push(']');
+                }
                 Some((negated, members)) => {
                     // Unlike a class they take no notice of (?i).
                     out.push_str(if negated { "(?-i:[^" } else { "(?-i:[" });
@@ -29,8 +34,9 @@ pub(crate) fn translate(pattern: &str) -> String {
             continue;
         }
         if c == '[' {
-            if depth == 0 && has_word_class(rest) {
-                // There is nothing else in it that has a case. With it, [^a-z] holds s, the other case of \u{17f}.
+            if depth == 0 && has_negated_word_class(rest) {
+                // The library folds what [^a-zA-Z0-9_] stands for: with \u{17f} in it there is s. There is nothing else
+                // in it that has a case.
                 kept_from_folding = true;
                 out.push_str("(?-i:");
             }
@@ -75,11 +81,10 @@ fn ascii_class(c: char) -> Option<(bool, &'static str)> {
     Some((c.is_ascii_uppercase(), members))
 }
 
-/// Whether the class in brackets that the text starts with has a `\w` or `\W`. Those that are made here have no brackets
-/// inside of them then.
-fn has_word_class(text: &str) -> bool {
-    let class = text.find(']').map_or(text, |end| &text[..end]);
-    class.contains("\\w") || class.contains("\\W")
+/// Whether the class in brackets that the text starts with has a `\W`. Those that are made here have no brackets inside
+/// of them then.
+fn has_negated_word_class(text: &str) -> bool {
+    text.find(']').is_some_and(|end| text[..end].contains("\\W"))
 }
 
 /// The name of the group that the text starts with, and how far it reaches.
