@@ -85,17 +85,28 @@ impl Event {
     }
 
     fn sanitise_timestamp(&mut self, now: Timestamp) {
-        let moment = match self.fields.get(TIMESTAMP) {
+        let illegal = match self.fields.get_mut(TIMESTAMP) {
             Some(Value::Timestamp(_)) => return,
-            None | Some(Value::Null) => Some(now),
-            Some(Value::String(text)) => parse_event_time(text),
-            Some(_) => None,
+            None => {
+                self.fields.insert(TIMESTAMP, now);
+                return;
+            }
+            Some(place @ Value::Null) => {
+                *place = Value::Timestamp(now);
+                return;
+            }
+            Some(place) => {
+                if let Value::String(text) = place
+                    && let Some(moment) = parse_event_time(text)
+                {
+                    *place = Value::Timestamp(moment);
+                    return;
+                }
+                std::mem::replace(place, Value::Timestamp(now))
+            }
         };
-        let previous = self.fields.insert(TIMESTAMP, moment.unwrap_or(now));
-        if moment.is_none() {
-            self.fields.insert("_@timestamp", previous);
-            self.tag("_timestampparsefailure");
-        }
+        self.fields.insert("_@timestamp", illegal);
+        self.tag("_timestampparsefailure");
     }
 
     fn sanitise_tags(&mut self) {

@@ -134,6 +134,17 @@ fn replace(text: &str, start: &str, read: impl Fn(&str) -> Option<(char, usize)>
     out
 }
 
+/// Bytes that a name has which may be more than a name.
+const REFERENCE_SIGNS: [bool; 256] = {
+    let mut signs = [false; 256];
+    let (mut at, listed) = (0, b"[]@%&");
+    while at < listed.len() {
+        signs[listed[at] as usize] = true;
+        at += 1;
+    }
+    signs
+};
+
 /// A reference of more steps is refused: what it makes would be nested as deep.
 const SEGMENT_LIMIT: usize = 500;
 
@@ -169,8 +180,7 @@ impl FieldPath {
     /// reference: it has no bracket, nothing that stands for one, and no `@`.
     #[inline]
     pub fn is_plain_name(text: &str) -> bool {
-        let special = |byte: &u8| matches!(byte, b'[' | b']' | b'@' | b'%' | b'&');
-        !text.as_bytes().iter().fold(false, |found, byte| found | special(byte))
+        text.bytes().all(|byte| !REFERENCE_SIGNS[usize::from(byte)])
     }
 
     /// A top-level field of exactly this name, brackets and all.

@@ -99,6 +99,11 @@ impl Timestamp {
 
     /// Appends `2024-03-15T08:30:45.123Z`: three fraction digits, more only when they are not zero (as Logstash 8).
     pub fn write_iso8601(&self, out: &mut Vec<u8>) {
+        let date = self.date();
+        if (0..=9999).contains(&date.year) && self.nanos.is_multiple_of(1_000_000) {
+            out.extend_from_slice(&self.usual_text(date));
+            return;
+        }
         let mut digits = [0; 9];
         let mut nanos = self.nanos;
         for digit in digits.iter_mut().rev() {
@@ -110,6 +115,29 @@ impl Timestamp {
         out.push(b'.');
         out.extend_from_slice(&digits[..used]);
         out.push(b'Z');
+    }
+
+    /// The text of a year of four digits, to the millisecond.
+    fn usual_text(&self, date: Date) -> [u8; 24] {
+        let second = self.second_of_day();
+        let millis = self.nanos / 1_000_000;
+        let year = date.year as u32;
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (at, value) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, date.month),
+            (8, date.day),
+            (11, second / 3600),
+            (14, second / 60 % 60),
+            (17, second % 60),
+            (21, millis % 100),
+        ] {
+            text[at] = b'0' + (value / 10) as u8;
+            text[at + 1] = b'0' + (value % 10) as u8;
+        }
+        text[20] = b'0' + (millis / 100) as u8;
+        text
     }
 
     /// Appends `2024-03-15T08:30:45.123Z` with exactly three fraction digits, the rest cut off (as Filebeat).

@@ -10,7 +10,10 @@ use crate::timestamp::{Date, Timestamp, valid_date};
 
 /// Reads a date, a time, or both; fractions are cut to milliseconds.
 pub fn parse_iso8601(text: &str, zone: &Zone) -> Option<Timestamp> {
-    parse_strict(text, zone).or_else(|| parse_with_blank(text, zone)).map(Timestamp::truncated_to_millis)
+    let usual = text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
+    let moment = if usual { Timestamp::parse_rfc3339(text) } else { None };
+    let moment = moment.or_else(|| parse_strict(text, zone)).or_else(|| parse_with_blank(text, zone));
+    moment.map(Timestamp::truncated_to_millis)
 }
 
 /// Reads the `@timestamp` of a document as Logstash's Timestamp does: a date, a `T` and a time to the minute at least; UTC

@@ -289,6 +289,29 @@ impl Locale {
     }
 }
 
+/// The month of an abbreviation after which no letter follows, so that it is no beginning of the whole name.
+pub(super) fn short_english_month(text: &[u8]) -> Option<usize> {
+    let [first, second, third, rest @ ..] = text else { return None };
+    if rest.first().is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii() || *byte == b'.') {
+        return None;
+    }
+    match [*first, *second | 0x20, *third | 0x20] {
+        [b'J', b'a', b'n'] => Some(0),
+        [b'F', b'e', b'b'] => Some(1),
+        [b'M', b'a', b'r'] => Some(2),
+        [b'A', b'p', b'r'] => Some(3),
+        [b'M', b'a', b'y'] => Some(4),
+        [b'J', b'u', b'n'] => Some(5),
+        [b'J', b'u', b'l'] => Some(6),
+        [b'A', b'u', b'g'] => Some(7),
+        [b'S', b'e', b'p'] => Some(8),
+        [b'O', b'c', b't'] => Some(9),
+        [b'N', b'o', b'v'] => Some(10),
+        [b'D', b'e', b'c'] => Some(11),
+        _ => None,
+    }
+}
+
 fn longest(forms: &[Form], text: &str) -> Option<(usize, usize)> {
     let first = first_letter(text);
     let mut near = forms.iter().filter(|form| form.first == first || form.first.is_none() || first.is_none());

@@ -8,6 +8,7 @@ mod locale;
 mod parse;
 mod pattern;
 mod print;
+mod usual;
 mod zone;
 
 pub use epoch::{parse_tai64n, parse_unix, parse_unix_millis};

@@ -4,6 +4,7 @@ use super::ParseContext;
 use super::fields::{from_day_of_year, from_iso_week, with_day_of_week};
 use super::locale::{match_name, starts_with_ignoring_case};
 use super::pattern::{Field, Item, Pattern};
+use super::usual::parse_usual;
 use super::zone::{Zone, parse_abbreviation, parse_name, parse_offset};
 use crate::timestamp::{Date, Timestamp, valid_date};
 
@@ -31,6 +32,11 @@ struct Said {
 impl Pattern {
     /// Reads a text that follows the pattern from its first character to its last.
     pub fn parse_text(&self, text: &str, context: &ParseContext<'_>) -> Option<Timestamp> {
+        parse_usual(&self.items, text, context).or_else(|| self.parse_slowly(text, context))
+    }
+
+    /// Reads all that a pattern may take.
+    pub(super) fn parse_slowly(&self, text: &str, context: &ParseContext<'_>) -> Option<Timestamp> {
         let mut said = Said::default();
         let mut rest = text;
         for item in &self.items {

@@ -1,7 +1,7 @@
 //! Telling maps that stand in a record just as we would write them: those need not be read before somebody asks.
 
 use super::scan::plain_length;
-use crate::object::mark;
+use crate::object::marks;
 
 /// Deeper maps are read at once.
 const DEPTH_LIMIT: usize = 32;
@@ -38,18 +38,18 @@ impl Scanner<'_> {
             self.at += 1;
             return Some(());
         }
-        let mut seen = 0;
+        let mut seen = [0; 2];
         loop {
             if self.take()? != b'"' {
                 return None;
             }
             let start = self.at;
             self.string()?;
-            let mark = mark(&self.bytes[start..self.at - 1]);
-            if seen & mark != 0 || self.take()? != b':' {
+            let marks = marks(&self.bytes[start..self.at - 1]);
+            if seen[0] & marks[0] != 0 && seen[1] & marks[1] != 0 || self.take()? != b':' {
                 return None;
             }
-            seen |= mark;
+            seen = [seen[0] | marks[0], seen[1] | marks[1]];
             self.value(depth)?;
             match self.take()? {
                 b',' => {}

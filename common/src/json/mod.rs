@@ -12,5 +12,5 @@ mod write;
 pub(crate) use read::parse_all;
 
 pub use number::{write_float, write_float_ruby};
-pub use read::{JsonError, Numbers, parse};
+pub use read::{JsonError, Numbers, parse, parse_into};
 pub use write::{write, write_object, write_string};

@@ -5,6 +5,7 @@ use num_bigint::BigInt;
 use super::canonical::canonical_map;
 use super::scan::plain_length;
 use crate::decimal::Decimal;
+use crate::object::Addition;
 use crate::value::{Object, Str, Value};
 
 /// What numbers with a fraction or an exponent become.
@@ -42,16 +43,31 @@ pub(crate) fn parse_all(text: &Str) -> Result<Value, JsonError> {
     read(text, Numbers::Float, false)
 }
 
+/// Reads a map's fields into `fields`, over those of the same name, as [`parse`] reads them. They are left as they are, and
+/// `false` comes back, when the text is no map or has a name that `accept` refuses, or there are many fields already.
+pub fn parse_into(
+    text: &Str,
+    numbers: Numbers,
+    fields: &mut Object,
+    accept: impl Fn(&str) -> bool,
+) -> Result<bool, JsonError> {
+    let mut reader = Reader::new(text, numbers, true);
+    if reader.peek() != Some(b'{') {
+        return Ok(false);
+    }
+    let Some(mut addition) = fields.add() else { return Ok(false) };
+    let done = reader.fields_into(&mut addition, accept);
+    if done != Ok(true) {
+        addition.undo();
+    }
+    done
+}
+
 fn read(text: &Str, numbers: Numbers, lazy: bool) -> Result<Value, JsonError> {
-    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { record: text, text, bytes: text.as_bytes(), at: start, numbers, lazy };
-    reader.blanks();
+    let mut reader = Reader::new(text, numbers, lazy);
     let mut value = Value::Null;
     reader.value(0, &mut value)?;
-    reader.blanks();
-    if reader.at < reader.bytes.len() {
-        return Err(reader.error("unexpected text after the value"));
-    }
+    reader.end()?;
     Ok(value)
 }
 
@@ -65,9 +81,6 @@ struct Reader<'t> {
     lazy: bool,
 }
 
-/// Maps of fewer bytes are read at once: it takes no longer.
-const SMALL: usize = 40;
-
 /// What stands between quotes.
 enum Text<'t> {
     /// As it stands in the record.
@@ -77,6 +90,48 @@ enum Text<'t> {
 }
 
 impl<'t> Reader<'t> {
+    /// Stands at the first byte of the value.
+    fn new(text: &'t Str, numbers: Numbers, lazy: bool) -> Reader<'t> {
+        let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let mut reader = Reader { record: text, text, bytes: text.as_bytes(), at: start, numbers, lazy };
+        reader.blanks();
+        reader
+    }
+
+    fn end(&mut self) -> Result<(), JsonError> {
+        self.blanks();
+        if self.at < self.bytes.len() { Err(self.error("unexpected text after the value")) } else { Ok(()) }
+    }
+
+    /// Reads the outermost map; `false` at a name that is not accepted.
+    fn fields_into(&mut self, addition: &mut Addition<'_>, accept: impl Fn(&str) -> bool) -> Result<bool, JsonError> {
+        self.enter(1)?;
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return self.end().map(|()| true);
+        }
+        loop {
+            let place = match self.name()? {
+                Text::Plain(name) if accept(name) => addition.place(self.record, name),
+                Text::Escaped(name) if accept(&name) => addition.place(&name, &name),
+                _ => return Ok(false),
+            };
+            self.colon()?;
+            self.value(1, place)?;
+            if !self.another(b'}', "expected ',' or '}'")? {
+                return self.end().map(|()| true);
+            }
+        }
+    }
+
+    #[inline]
+    fn name(&mut self) -> Result<Text<'t>, JsonError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.error("expected a name in double quotes"));
+        }
+        self.string()
+    }
+
     fn error(&self, message: &'static str) -> JsonError {
         JsonError { message, offset: self.at }
     }
@@ -131,7 +186,6 @@ impl<'t> Reader<'t> {
         if depth == 2
             && self.lazy
             && let Some(length) = canonical_map(&self.bytes[self.at..])
-            && length >= SMALL
         {
             let start = self.at;
             self.at += length;
@@ -148,10 +202,7 @@ impl<'t> Reader<'t> {
         *place = Value::Object(Object::with_capacity(if depth == 1 { 16 } else { 4 }));
         let Value::Object(object) = place else { return Ok(()) };
         loop {
-            if self.peek() != Some(b'"') {
-                return Err(self.error("expected a name in double quotes"));
-            }
-            let value = match self.string()? {
+            let value = match self.name()? {
                 Text::Plain(name) => object.place(self.record, name),
                 Text::Escaped(name) => object.place(&name, &name),
             };
@@ -244,7 +295,7 @@ impl<'t> Reader<'t> {
     }
 
     fn escaped_string(&mut self, start: usize) -> Result<Str, JsonError> {
-        let mut out = String::with_capacity((self.at - start) * 2 + 16);
+        let mut out = String::with_capacity((self.at - start) * 2 + 64);
         let mut plain = start;
         loop {
             out.push_str(&self.text[plain..self.at]);

@@ -1,25 +1,50 @@
 //! Looking for the bytes of a text that JSON writes with a backslash.
 
+use wide::u8x16;
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 16;
+
 /// How many bytes at the start stand for themselves inside of quotes: up to a quote, a backslash, a control character, or
 /// the end.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    // Most texts are short.
+    match bytes.first_chunk().map(special_of_block) {
+        Some(special) if special != 0 => special.trailing_zeros() as usize,
+        Some(_) => BLOCK + plain_length_of_any(&bytes[BLOCK..]),
+        None => plain_length_of_any(bytes),
+    }
+}
+
+fn plain_length_of_any(bytes: &[u8]) -> usize {
     let mut at = 0;
-    // Most texts are short: two words are looked at before the long way begins.
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = special_of_block(block);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize;
+        }
+        at += BLOCK;
+    }
+    if let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
             return at + special.trailing_zeros() as usize / 8;
         }
         at += 8;
-        if at == 16 {
-            at += plain_blocks(&bytes[at..]);
-        }
     }
     match last_bytes(bytes) {
         Some(word) if special_bytes(word) == 0 => bytes.len(),
         _ => at + bytes[at..].iter().take_while(|byte| is_plain(**byte)).count(),
     }
+}
+
+/// A bit for each byte that is a quote, a backslash or a control character, the first lowest.
+#[inline(always)]
+fn special_of_block(block: &[u8; BLOCK]) -> u32 {
+    let block = u8x16::new(*block);
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    (block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\')) | control).to_bitmask()
 }
 
 /// The last bytes as a word: eight, or, where there are not as many, all of them, some twice. Nothing of fewer than four.
@@ -30,15 +55,6 @@ fn last_bytes(bytes: &[u8]) -> Option<u64> {
     }
     let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
     Some(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
-}
-
-/// How many bytes whole blocks without a special byte have at the start.
-fn plain_blocks(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 32;
-    let (blocks, _) = bytes.as_chunks::<BLOCK>();
-    // Without a branch inside of it the compiler looks at many bytes of a block at once.
-    let plain = |block: &&[u8; BLOCK]| block.iter().fold(true, |plain, byte| plain & is_plain(*byte));
-    blocks.iter().take_while(plain).count() * BLOCK
 }
 
 #[inline]

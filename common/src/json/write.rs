@@ -60,17 +60,24 @@ pub fn write_object(object: &Object, out: &mut Vec<u8>) {
 /// Appends text in double quotes; only what JSON demands is escaped.
 #[inline]
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    let mut rest = text.as_bytes();
-    out.reserve(rest.len() + 2);
+    let (plain, special) = text.as_bytes().split_at(plain_length(text.as_bytes()));
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    loop {
-        let (plain, special) = rest.split_at(plain_length(rest));
-        out.extend_from_slice(plain);
-        let Some((byte, after)) = special.split_first() else { break };
-        write_escape(*byte, out);
-        rest = after;
+    out.extend_from_slice(plain);
+    if !special.is_empty() {
+        write_special(special, out);
     }
     out.push(b'"');
+}
+
+/// Appends a text that begins with a byte that needs an escape.
+fn write_special(mut text: &[u8], out: &mut Vec<u8>) {
+    while let Some((byte, after)) = text.split_first() {
+        write_escape(*byte, out);
+        let (plain, special) = after.split_at(plain_length(after));
+        out.extend_from_slice(plain);
+        text = special;
+    }
 }
 
 fn write_escape(byte: u8, out: &mut Vec<u8>) {

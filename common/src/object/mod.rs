@@ -1,14 +1,18 @@
 //! Maps of an event: small ordered vectors, which need not be read before somebody asks.
 
+mod addition;
 mod entries;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use crate::json;
 use crate::value::{Str, Value};
 use entries::Entries;
 
-pub(crate) use entries::mark;
+pub use addition::Addition;
+pub(crate) use entries::{marks, tag};
 
 /// An ordered map from names to values.
 ///
@@ -19,26 +23,38 @@ pub struct Object(Held);
 #[derive(Clone)]
 enum Held {
     Entries(Entries),
-    Written(Arc<Written>),
+    /// Of a record: most are never asked for, so that they must cost no allocation.
+    Unread(Unread),
+    /// Of a filter, for many events.
+    Frozen(Arc<Written>),
 }
 
 /// Every event moves its maps about.
 const _: () = assert!(size_of::<Object>() <= 40);
 
-/// A map with its JSON, exactly as it would be written. Most of what a document holds goes through a pipeline untouched.
-struct Written {
+/// A map as its JSON, exactly as it would be written. Most of what a document holds goes through a pipeline untouched.
+struct Unread {
     text: Str,
     /// What the text says, once it was asked for.
-    entries: OnceLock<Entries>,
+    entries: OnceBox<Entries>,
 }
 
-impl Written {
-    fn entries(&self) -> &Entries {
-        self.entries.get_or_init(|| read(&self.text))
-    }
+/// A map with its JSON.
+struct Written {
+    text: Str,
+    entries: Entries,
+}
 
-    fn take_entries(self) -> Entries {
-        self.entries.into_inner().unwrap_or_else(|| read(&self.text))
+impl Unread {
+    fn entries(&self) -> &Entries {
+        self.entries.get_or_init(|| Box::new(read(&self.text)))
+    }
+}
+
+/// The copy is read again when it is asked for.
+impl Clone for Unread {
+    fn clone(&self) -> Unread {
+        Unread { text: self.text.clone(), entries: OnceBox::new() }
     }
 }
 
@@ -50,17 +66,17 @@ fn read(text: &Str) -> Entries {
     }
 }
 
-/// A name with its mark: what is looked up in many objects.
+/// A name with its tag: what is looked up in many objects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     name: Str,
-    mark: u64,
+    tag: u8,
 }
 
 impl Key {
     /// The key of a name.
     pub fn new(name: Str) -> Key {
-        Key { mark: mark(name.as_bytes()), name }
+        Key { tag: tag(name.as_bytes()), name }
     }
 
     /// Its name.
@@ -82,7 +98,7 @@ impl Object {
 
     /// A map that is read when it is asked for. The text must be what [`json::write_object`] makes of it.
     pub(crate) fn unread(text: Str) -> Object {
-        Object(Held::Written(Arc::new(Written { text, entries: OnceLock::new() })))
+        Object(Held::Unread(Unread { text, entries: OnceBox::new() }))
     }
 
     /// The same map, which is cheap to copy and to write until it is changed: for what many events get.
@@ -90,17 +106,20 @@ impl Object {
         let mut text = Vec::new();
         json::write_object(&self, &mut text);
         let text = String::from_utf8(text).map(Str::from).unwrap_or_default();
-        match self.0 {
-            Held::Entries(entries) => Object(Held::Written(Arc::new(Written { text, entries: entries.into() }))),
-            written => Object(written),
-        }
+        let entries = match self.0 {
+            Held::Entries(entries) => entries,
+            Held::Unread(unread) => read(&unread.text),
+            frozen @ Held::Frozen(_) => return Object(frozen),
+        };
+        Object(Held::Frozen(Arc::new(Written { text, entries })))
     }
 
     /// The map as JSON, where it is at hand because nobody changed it.
     pub(crate) fn written(&self) -> Option<&str> {
         match &self.0 {
             Held::Entries(_) => None,
-            Held::Written(written) => Some(&written.text),
+            Held::Unread(unread) => Some(&unread.text),
+            Held::Frozen(written) => Some(&written.text),
         }
     }
 
@@ -108,28 +127,32 @@ impl Object {
     fn entries(&self) -> &Entries {
         match &self.0 {
             Held::Entries(entries) => entries,
-            Held::Written(written) => written.entries(),
+            Held::Unread(unread) => unread.entries(),
+            Held::Frozen(written) => &written.entries,
         }
     }
 
     #[inline]
     fn entries_mut(&mut self) -> &mut Entries {
-        if let Held::Written(_) = self.0 {
+        if !matches!(self.0, Held::Entries(_)) {
             self.thaw();
         }
         match &mut self.0 {
             Held::Entries(entries) => entries,
-            Held::Written(_) => unreachable!("read just above"),
+            Held::Unread(_) | Held::Frozen(_) => unreachable!("read just above"),
         }
     }
 
     #[cold]
     fn thaw(&mut self) {
-        if let Held::Written(written) = std::mem::take(self).0 {
-            let entries =
-                Arc::try_unwrap(written).map_or_else(|shared| shared.entries().clone(), Written::take_entries);
-            self.0 = Held::Entries(entries);
-        }
+        let entries = match std::mem::take(self).0 {
+            Held::Entries(entries) => entries,
+            Held::Unread(unread) => unread.entries.get().cloned().unwrap_or_else(|| read(&unread.text)),
+            Held::Frozen(written) => {
+                Arc::try_unwrap(written).map_or_else(|shared| shared.entries.clone(), |written| written.entries)
+            }
+        };
+        self.0 = Held::Entries(entries);
     }
 
     /// How many entries there are.
@@ -146,28 +169,28 @@ impl Object {
     #[inline]
     pub fn get(&self, name: &str) -> Option<&Value> {
         let entries = self.entries();
-        entries.position(name, mark(name.as_bytes())).map(|at| &entries.list[at].1)
+        entries.position(name, tag(name.as_bytes())).map(|at| &entries.list[at].1)
     }
 
     /// The value of a name, to be changed.
     #[inline]
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         let entries = self.entries_mut();
-        entries.position(name, mark(name.as_bytes())).map(|at| &mut entries.list[at].1)
+        entries.position(name, tag(name.as_bytes())).map(|at| &mut entries.list[at].1)
     }
 
     /// The value of a key.
     #[inline]
     pub fn get_key(&self, key: &Key) -> Option<&Value> {
         let entries = self.entries();
-        entries.position(&key.name, key.mark).map(|at| &entries.list[at].1)
+        entries.position(&key.name, key.tag).map(|at| &entries.list[at].1)
     }
 
     /// The value of a key, to be changed.
     #[inline]
     pub fn get_key_mut(&mut self, key: &Key) -> Option<&mut Value> {
         let entries = self.entries_mut();
-        entries.position(&key.name, key.mark).map(|at| &mut entries.list[at].1)
+        entries.position(&key.name, key.tag).map(|at| &mut entries.list[at].1)
     }
 
     /// Whether the name is there, whatever its value.
@@ -179,12 +202,12 @@ impl Object {
     #[inline]
     pub fn insert(&mut self, name: impl Into<Str>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
-        let mark = mark(name.as_bytes());
+        let tag = tag(name.as_bytes());
         let entries = self.entries_mut();
-        match entries.position(&name, mark) {
+        match entries.position(&name, tag) {
             Some(at) => Some(std::mem::replace(&mut entries.list[at].1, value)),
             None => {
-                entries.push(name, mark, value);
+                entries.push(name, tag, value);
                 None
             }
         }
@@ -194,46 +217,48 @@ impl Object {
     #[inline]
     pub fn set_key(&mut self, key: &Key, value: Value) {
         let entries = self.entries_mut();
-        match entries.position(&key.name, key.mark) {
+        match entries.position(&key.name, key.tag) {
             Some(at) => entries.list[at].1 = value,
-            None => entries.push(key.name.clone(), key.mark, value),
+            None => *entries.push_key(&key.name, key.tag) = value,
         }
     }
 
     /// The value of a key; null is put there first when it is missing.
     pub fn entry(&mut self, key: &Key) -> &mut Value {
         let entries = self.entries_mut();
-        let at = match entries.position(&key.name, key.mark) {
-            Some(at) => at,
-            None => {
-                entries.push(key.name.clone(), key.mark, Value::Null);
-                entries.list.len() - 1
-            }
-        };
-        &mut entries.list[at].1
+        match entries.position(&key.name, key.tag) {
+            Some(at) => &mut entries.list[at].1,
+            None => entries.push_key(&key.name, key.tag),
+        }
     }
 
     /// The place of a name's value, null when the name is new; the name shares `record` where it is a part of it.
     #[inline]
     pub fn place(&mut self, record: &Str, name: &str) -> &mut Value {
-        let mark = mark(name.as_bytes());
+        let tag = tag(name.as_bytes());
         let entries = self.entries_mut();
-        match entries.position(name, mark) {
+        match entries.position(name, tag) {
             Some(at) => &mut entries.list[at].1,
-            None => entries.push_place(record, name, mark),
+            None => entries.push_place(record, name, tag),
         }
+    }
+
+    /// Begins to add fields which may have to be taken back; not for large maps.
+    #[inline]
+    pub fn add(&mut self) -> Option<Addition<'_>> {
+        Addition::begin(self.entries_mut())
     }
 
     /// Takes a name out, and hands back its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let entries = self.entries_mut();
-        entries.position(name, mark(name.as_bytes())).map(|at| entries.remove(at))
+        entries.position(name, tag(name.as_bytes())).map(|at| entries.remove(at))
     }
 
     /// Takes a key out, and hands back its value.
     pub fn remove_key(&mut self, key: &Key) -> Option<Value> {
         let entries = self.entries_mut();
-        entries.position(&key.name, key.mark).map(|at| entries.remove(at))
+        entries.position(&key.name, key.tag).map(|at| entries.remove(at))
     }
 
     /// Names and values in order.

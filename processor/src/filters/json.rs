@@ -43,15 +43,30 @@ impl Filter for Json {
             Some(other) => Str::from(ruby_to_s(other)),
         };
         let without_mark = text.strip_prefix('\u{feff}').unwrap_or_else(|| text.clone());
+        // Most often the fields can be read to where they stay.
+        let merged = match self.target {
+            None => json::parse_into(&without_mark, Numbers::Decimal, event.fields_mut(), FieldPath::is_plain_name),
+            Some(_) => Ok(false),
+        };
+        match merged {
+            Ok(true) => return context.matched(event),
+            Ok(false) => {}
+            Err(_) => return self.failed(event, context),
+        }
         match json::parse(&without_mark, Numbers::Decimal) {
-            Err(_) if self.skip_invalid => {}
-            Err(_) => context.failed(event, &self.tags),
+            Err(_) => self.failed(event, context),
             Ok(value) => self.store(value, event, context),
         }
     }
 }
 
 impl Json {
+    fn failed(&self, event: &mut Event, context: &mut FilterContext<'_>) {
+        if !self.skip_invalid {
+            context.failed(event, &self.tags);
+        }
+    }
+
     fn store(&self, value: Value, event: &mut Event, context: &mut FilterContext<'_>) {
         let stored = match (&self.target, value) {
             (Some(target), value) => event.set(target, value).is_ok(),

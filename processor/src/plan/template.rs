@@ -99,6 +99,9 @@ impl Template {
         {
             return Ok(text.clone());
         }
+        if let Some(short) = self.render_short(event) {
+            return Ok(short);
+        }
         let mut out = SCRATCH.take();
         out.clear();
         let rendered = self.render_into(event, &mut out).map(|()| Str::from(String::from_utf8_lossy(&out).as_ref()));
@@ -106,6 +109,26 @@ impl Template {
             SCRATCH.set(out);
         }
         rendered
+    }
+
+    /// The text, where it is put together of few bytes: those are written where they stay.
+    fn render_short(&self, event: &Event) -> Option<Str> {
+        let mut out = Str::new();
+        for part in &self.parts {
+            let text = match part {
+                Part::Literal(text) => text,
+                Part::Field(path, _) => match event.get(path) {
+                    Some(Value::String(text)) => text,
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            if out.len() + text.len() > Str::inline_capacity() {
+                return None;
+            }
+            out.push_str(text);
+        }
+        Some(out)
     }
 
     /// Fills it in at the end of `out`.

@@ -133,10 +133,13 @@ struct Found {
 
 impl Filter for Kv {
     fn filter(&self, event: &mut Event, context: &mut FilterContext<'_>) {
-        let outcome = self.found(event, context.scratch).and_then(|pairs| {
-            let any = !pairs.is_empty();
-            self.store(pairs, event).map(|()| any)
-        });
+        let outcome = match self.found_in_place(event, context.scratch) {
+            Some(outcome) => outcome,
+            None => self.found(event, context.scratch).and_then(|pairs| {
+                let any = !pairs.is_empty();
+                self.store(pairs, event).map(|()| any)
+            }),
+        };
         match outcome {
             Ok(true) => context.matched(event),
             Ok(false) => {}
@@ -147,6 +150,33 @@ impl Filter for Kv {
 }
 
 impl Kv {
+    /// Finds the pairs and makes them fields of the event where they stay, which costs less than to move them there; whether
+    /// there were any. Nothing, and the event is as it was, where more than that must be done.
+    fn found_in_place(&self, event: &mut Event, scratch: &mut Scratch) -> Option<Result<bool, Failed>> {
+        let simple =
+            self.target.is_none() && self.default_keys.is_empty() && self.flags.duplicates && !self.flags.recursive;
+        let text = match event.get(&self.source) {
+            Some(Value::String(text)) if simple => text.clone(),
+            _ => return None,
+        };
+        let filled = self.filled(event).ok()?;
+        let mut fields = event.fields_mut().add()?;
+        let mut plain = true;
+        let outcome = self.each_pair(&text, &filled, scratch, |key, value| {
+            plain = FieldPath::is_plain_name(key);
+            if !plain {
+                return Err(Failed::Malformed);
+            }
+            collect(fields.place(&text, key), |place| place.set_slice(&text, value));
+            if fields.len() > KEYS_LIMIT { Err(Failed::Malformed) } else { Ok(()) }
+        });
+        let any = !fields.is_empty();
+        if outcome.is_err() {
+            fields.undo();
+        }
+        plain.then(|| outcome.map(|()| any))
+    }
+
     /// The pairs of the source, with defaults for the keys that are not there.
     fn found(&self, event: &Event, scratch: &mut Scratch) -> Result<Object, Failed> {
         let texts = match event.get(&self.source) {
@@ -195,8 +225,34 @@ impl Kv {
         if depth == DEPTH_LIMIT {
             return Err(Failed::Malformed);
         }
-        // Both the search and what comes of a find need the scratch space; only a recursive search keeps its finds.
+        // Only a recursive search keeps its finds.
         let mut nested = Vec::new();
+        self.each_pair(text, filled, scratch, |key, value| {
+            if self.flags.recursive {
+                nested.push((Str::from(key), Str::from(value)));
+                return Ok(());
+            }
+            self.add(text, key, value, None, found)
+        })?;
+        for (key, value) in nested {
+            let mut inner = Found::default();
+            self.search(&value, filled, &mut inner, scratch, depth + 1)?;
+            let inner = (!inner.pairs.is_empty()).then_some(inner.pairs);
+            self.add(&value, &key, &value, inner, found)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `found` with each key and its value as they are taken.
+    #[inline]
+    fn each_pair(
+        &self,
+        text: &str,
+        filled: &Filled,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(&str, &str) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        // Both the search and what comes of a find need the scratch space.
         let mut cleaning = Scratch::default();
         self.scanner.scan::<Failed>(text, scratch, |pair| {
             let part = |range| text.get(range).unwrap_or_default();
@@ -214,20 +270,8 @@ impl Kv {
                 key = Cow::Owned(format!("{prefix}{key}"));
             }
             let value = self.value.of(value, &mut cleaning)?;
-            if self.flags.recursive {
-                nested.push((Str::from(&*key), Str::from(&*value)));
-            } else {
-                self.add(text, &key, &value, None, found)?;
-            }
-            Ok(())
-        })?;
-        for (key, value) in nested {
-            let mut inner = Found::default();
-            self.search(&value, filled, &mut inner, scratch, depth + 1)?;
-            let inner = (!inner.pairs.is_empty()).then_some(inner.pairs);
-            self.add(&value, &key, &value, inner, found)?;
-        }
-        Ok(())
+            found(&key, &value)
+        })
     }
 
     /// Takes a value of a text, or the pairs found in it; a key that is there already collects its values in a list.
@@ -252,23 +296,10 @@ impl Kv {
             // One allocation for what texts usually hold.
             found.pairs = Object::with_capacity(USUAL_KEYS);
         }
-        let add_to = |place: &mut Value| match inner {
+        collect(found.pairs.place(text, key), |place| match inner {
             None => place.set_slice(text, value),
             Some(pairs) => *place = Value::Object(pairs),
-        };
-        match found.pairs.place(text, key) {
-            new @ Value::Null => add_to(new),
-            Value::Array(values) => {
-                let mut another = Value::Null;
-                add_to(&mut another);
-                values.push(another);
-            }
-            held => {
-                let mut another = Value::Null;
-                add_to(&mut another);
-                *held = Value::Array(vec![std::mem::take(held), another]);
-            }
-        }
+        });
         if found.pairs.len() > KEYS_LIMIT { Err(Failed::Malformed) } else { Ok(()) }
     }
 
@@ -283,6 +314,24 @@ impl Kv {
             set(event, key, value)?;
         }
         Ok(())
+    }
+}
+
+/// Puts a value beside those which a key has already.
+#[inline]
+fn collect(place: &mut Value, fill: impl FnOnce(&mut Value)) {
+    match place {
+        new @ Value::Null => fill(new),
+        Value::Array(values) => {
+            let mut another = Value::Null;
+            fill(&mut another);
+            values.push(another);
+        }
+        held => {
+            let mut another = Value::Null;
+            fill(&mut another);
+            *held = Value::Array(vec![std::mem::take(held), another]);
+        }
     }
 }
 

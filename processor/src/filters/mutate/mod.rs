@@ -175,6 +175,12 @@ impl Operation {
 }
 
 fn set_text(event: &mut Event, path: &FieldPath, value: &Template) -> Result<(), Failed> {
+    if let Some(constant) = value.as_constant()
+        && let Ok(place) = event.place(path)
+    {
+        *place = Value::String(constant.clone());
+        return Ok(());
+    }
     let text = value.render(event).map_err(|_| Failed)?;
     event.set(path, text).map_err(|_| Failed)
 }
