@@ -1,26 +1,27 @@
-//! The whole agent beside a small Docker or Kubernetes: from a container's start to its documents.
+//! The whole agent beside a small Docker: what it knows of a container stands in the documents.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::config;
 use crate::http::fake::{Answer, Fake, eventually};
-use crate::metadata::kubernetes::fake::{Api, ID, pod};
+use crate::metadata::kubernetes::fake::ID;
 use crate::run::Running;
 
-/// An agent with this configuration that writes to a file; `DIR` stands for its folder.
-struct Site {
-    folder: TempDir,
+/// A running agent that writes to a file.
+struct Site<'f> {
+    folder: &'f TempDir,
     agent: Running,
 }
 
-impl Site {
-    fn start(folder: TempDir, text: &str) -> Site {
+impl Site<'_> {
+    /// With this configuration; `DIR` stands for the folder.
+    fn start<'f>(folder: &'f TempDir, text: &str) -> Site<'f> {
         let own = "path.data: DIR/data\noutput.file: {path: DIR/out, filename: docs}\n";
         let text = format!("{own}{text}").replace("DIR", folder.path().to_str().unwrap());
         let config = config::from_text("agent.yml", &text, &config::Overrides::default()).unwrap();
@@ -31,7 +32,6 @@ impl Site {
     /// What was written, once these are so many documents.
     fn documents(&self, count: usize) -> Vec<Value> {
         let read = || {
-            self.agent.take_discovered();
             let files = std::fs::read_dir(self.folder.path().join("out")).into_iter().flatten().flatten();
             let text: String = files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect();
             let whole = text.lines().filter_map(|line| serde_json::from_str(line).ok());
@@ -50,38 +50,6 @@ fn write(path: &Path, lines: &[&str]) {
         writeln!(file, "{}", json!({"log": format!("{line}\n"), "stream": "stdout", "time": "2026-11-23T09:15:00Z"}))
             .unwrap();
     }
-}
-
-#[test]
-fn a_pod_with_hints_is_read_from_its_start_to_its_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let api = Api::new();
-    let text = format!(
-        "filebeat.autodiscover.providers:
-- type: kubernetes
-  kube_config: {}
-  node: node-1
-  cleanup_timeout: 1s
-  hints.enabled: true
-  hints.default_config: {{type: container, paths: ['DIR/logs/*-${{data.container.id}}.log']}}\n",
-        api.kubeconfig().display()
-    );
-    let log = folder.path().join(format!("logs/web_shop_nginx-{ID}.log"));
-    let site = Site::start(folder, &text);
-    write(&log, &["DEBUG before the pod is known", "one"]);
-    let mut annotated = pod("web-6d4b-x2x", "node-1");
-    annotated["metadata"]["annotations"] = json!({"co.elastic.logs/exclude_lines": "^DEBUG"});
-    api.add(annotated);
-    let found = site.documents(1);
-    assert_eq!((&found[0]["message"], &found[0]["kubernetes"]["pod"]["name"]), (&json!("one"), &json!("web-6d4b-x2x")));
-    assert_eq!(found[0]["container"]["id"], ID);
-    // What it writes while it ends is read, too.
-    api.delete("web-6d4b-x2x");
-    write(&log, &["two"]);
-    let found = site.documents(2);
-    assert_eq!((found.len(), &found[1]["message"]), (2, &json!("two")));
-    let Site { agent, .. } = site;
-    assert!(agent.stop());
 }
 
 #[test]
@@ -106,13 +74,12 @@ fn documents_carry_what_docker_knows_of_their_container() {
         "filebeat.inputs: [{{type: container, id: all, paths: ['DIR/containers/*/*-json.log']}}]
 processors: [{{add_docker_metadata: {{host: 'unix://DIR/docker.sock', match_source_index: {index}}}}}]\n"
     );
-    let site = Site::start(folder, &text);
+    let site = Site::start(&folder, &text);
     write(&log, &["one", "two"]);
     let found = site.documents(2);
     for document in &found {
         let wanted = json!({"id": ID, "name": "web", "image": {"name": "nginx:1.27"}, "labels": {"tier": "front"}});
         assert_eq!(document["container"], wanted, "{document}");
     }
-    let Site { agent, .. } = site;
-    assert!(agent.stop_by(std::time::Instant::now() + Duration::from_secs(10)));
+    assert!(site.agent.stop_by(Instant::now() + Duration::from_secs(10)));
 }
