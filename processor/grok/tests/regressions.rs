@@ -30,6 +30,15 @@ fn a_greedy_repetition_of_a_lazy_one_takes_all_it_can() {
     assert_eq!(captures(r"(?:a+?)+?", "aaab"), [Some((0, 1))]);
 }
 
+#[test]
+fn raised_digits_and_fractions_are_of_words_at_boundaries_only() {
+    for c in ["\u{b2}", "\u{b3}", "\u{b9}", "\u{bc}", "\u{bd}", "\u{be}"] {
+        assert_eq!(captures(r"b\B.", &format!("b{c}")), [Some((0, 3))], "{c}");
+        assert_eq!(captures(r"[[:word:]]", c), [], "{c}");
+    }
+    assert_eq!(captures(r"b\b.", "b\u{b7}"), [Some((0, 3))]);
+}
+
 /// Runs of everything note which of their ends were tried; what lies before the first or after the last is new.
 #[test]
 fn ends_of_runs_that_were_not_tried_are() {
