@@ -7,7 +7,7 @@ use crate::needle::Needle;
 /// The most times that the byte may come.
 const MAX_COUNT: u64 = 8;
 /// The least that the text must say, in bits.
-const LEAST_WEIGHT: u32 = 6;
+const LEAST_WEIGHT: u32 = 5;
 
 /// A text that every match contains, and a byte that comes between its start and that text only so many times.
 ///

@@ -95,7 +95,8 @@ impl Candidates<'_> {
     #[inline]
     pub fn may_match(&self, index: usize) -> bool {
         let Some((filter, found)) = &self.found else { return true };
-        let holds = |&condition: &usize| filter.conditions[condition].iter().any(|&(word, bits)| found[word] & bits != 0);
+        let holds =
+            |&condition: &usize| filter.conditions[condition].iter().any(|&(word, bits)| found[word] & bits != 0);
         filter.needed.get(index).is_none_or(|needed| needed.iter().all(holds))
     }
 }

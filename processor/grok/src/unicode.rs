@@ -32,7 +32,9 @@ pub(crate) fn is_word(code: u32, ascii_only: bool) -> bool {
     if let Ok(byte @ 0..0x80) = u8::try_from(code) {
         return byte.is_ascii_alphanumeric() || byte == b'_';
     }
-    !ascii_only && WORD.get_or_init(|| word(Range::Unicode)).contains(code)
+    // Of Latin-1 Oniguruma has a table of its own, in which the raised digits and the fractions are word characters.
+    let of_table = matches!(code, 0xB2 | 0xB3 | 0xB9 | 0xBC..=0xBE);
+    !ascii_only && (of_table || WORD.get_or_init(|| word(Range::Unicode)).contains(code))
 }
 
 /// `\d`

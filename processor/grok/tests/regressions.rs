@@ -31,6 +31,30 @@ fn a_greedy_repetition_of_a_lazy_one_takes_all_it_can() {
 }
 
 #[test]
+fn raised_digits_and_fractions_are_of_words_at_boundaries_only() {
+    for c in ["\u{b2}", "\u{b3}", "\u{b9}", "\u{bc}", "\u{bd}", "\u{be}"] {
+        assert_eq!(captures(r"b\B.", &format!("b{c}")), [Some((0, 3))], "{c}");
+        assert_eq!(captures(r"[[:word:]]", c), [], "{c}");
+    }
+    assert_eq!(captures(r"b\b.", "b\u{b7}"), [Some((0, 3))]);
+}
+
+/// Runs of everything note which of their ends were tried; what lies before the first or after the last is new.
+#[test]
+fn ends_of_runs_that_were_not_tried_are() {
+    let lazy = r"a((?m:.*?)) ((?m:.*?)) (\d)";
+    assert_eq!(captures(lazy, "a b c d 5"), [Some((0, 9)), Some((1, 1)), Some((2, 7)), Some((8, 9))]);
+    assert_eq!(captures(lazy, "a b\na c d"), []);
+    let both = r"((?m:.*))=((?m:.*?)) (\d)";
+    assert_eq!(captures(both, "k=v 1 l=w x"), [Some((0, 5)), Some((0, 1)), Some((2, 3)), Some((4, 5))]);
+    let greedy = r"((?m:.*?))=((?m:.*)),(\d)";
+    assert_eq!(captures(greedy, "k=v,l=w,1,x"), [Some((0, 9)), Some((0, 1)), Some((2, 7)), Some((8, 9))]);
+    let starts = r"[ab]((?m:.*)),(\d)(?m:.*?)z";
+    assert_eq!(captures(starts, "a,b,1z,2,"), [Some((0, 6)), Some((1, 3)), Some((4, 5))]);
+    assert_eq!(captures(starts, "ab,x,b,1"), []);
+}
+
+#[test]
 fn groups_repeated_no_times_can_be_called() {
     assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);
 }

@@ -237,7 +237,11 @@ impl<'a> Machine<'a> {
             return None;
         }
         *tried = least as u32;
-        if place < from { Some((place, least)) } else { Some((check::last_before(next, self.text, least, from)?, least)) }
+        if place < from {
+            Some((place, least))
+        } else {
+            Some((check::last_before(next, self.text, least, from)?, least))
+        }
     }
 
     #[inline]

@@ -5,7 +5,6 @@
 pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() * 2);
     let (mut rest, mut depth) = (pattern, 0u32);
-    let mut kept_from_folding = false;
     while let Some(c) = rest.chars().next() {
         if let Some(escaped) = rest.strip_prefix('\\') {
             let length = 1 + escaped.chars().next().map_or(0, char::len_utf8);
@@ -34,12 +33,6 @@ pub(crate) fn translate(pattern: &str) -> String {
             continue;
         }
         if c == '[' {
-            if depth == 0 && has_negated_word_class(rest) {
-                // The library folds what [^a-zA-Z0-9_] stands for: with \u{17f} in it there is s. There is nothing else
-                // in it that has a case.
-                kept_from_folding = true;
-                out.push_str("(?-i:");
-            }
             depth += 1;
             // A bracket right at the start is a member.
             let head = ["[^]", "[]", "[^", "["].into_iter().find(|head| rest.starts_with(head)).unwrap_or("[");
@@ -49,11 +42,6 @@ pub(crate) fn translate(pattern: &str) -> String {
         }
         if c == ']' && depth > 0 {
             depth -= 1;
-            if depth == 0 && std::mem::take(&mut kept_from_folding) {
-                out.push_str("])");
-                rest = &rest[1..];
-                continue;
-            }
         }
         if depth == 0
             && let Some((name, length)) = group_name(rest)
@@ -79,12 +67,6 @@ fn ascii_class(c: char) -> Option<(bool, &'static str)> {
         _ => return None,
     };
     Some((c.is_ascii_uppercase(), members))
-}
-
-/// Whether the class in brackets that the text starts with has a `\W`. Those that are made here have no brackets inside
-/// of them then.
-fn has_negated_word_class(text: &str) -> bool {
-    text.find(']').is_some_and(|end| text[..end].contains("\\W"))
 }
 
 /// The name of the group that the text starts with, and how far it reaches.
