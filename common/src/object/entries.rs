@@ -90,7 +90,7 @@ impl Entries {
         if self.index.is_some() {
             return self.look(name, tag);
         }
-        let mut near = zero_fours(self.tags ^ u64::from(tag >> 4) * 0x1111_1111_1111_1111);
+        let mut near = zero_fours(self.tags ^ (u64::from(tag >> 4) * 0x1111_1111_1111_1111));
         while near != 0 {
             let at = near.trailing_zeros() as usize / 4;
             // Behind the last one are no entries.
