@@ -31,7 +31,7 @@ mod tcp;
 mod texts;
 mod udp;
 
-pub(crate) use net::{Stream, shaken};
+pub(crate) use net::{MOST_CONNECTIONS, Stream, shaken};
 
 pub use common::InputDecoration;
 

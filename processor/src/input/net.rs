@@ -19,7 +19,7 @@ use crate::options::Options;
 use crate::tls::ServerTls;
 
 /// More connections than this wait to be accepted.
-pub(super) const MOST_CONNECTIONS: usize = 2048;
+pub(crate) const MOST_CONNECTIONS: usize = 2048;
 /// How soon a waiting task notices that the pipeline stops, or that a worker is free.
 const STEP: Duration = Duration::from_millis(20);
 

@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -21,7 +22,7 @@ use super::socket::lines;
 use super::{Output, OutputError, Services};
 use crate::codec::Codec;
 use crate::delivery::Share;
-use crate::input::{Stream, shaken};
+use crate::input::{MOST_CONNECTIONS, Stream, shaken};
 use crate::tls::ServerTls;
 
 /// How long a client may take nothing.
@@ -44,7 +45,12 @@ pub(super) struct TcpServer {
 
 /// Those who are connected.
 #[derive(Default)]
-struct Clients(Mutex<Vec<Client>>);
+struct Clients {
+    /// Locked by workers only, who may wait for a slow client meanwhile.
+    served: Mutex<Vec<Client>>,
+    /// Admitted since the last events; never locked for long, or nobody would be written to meanwhile.
+    arrived: Mutex<Vec<Client>>,
+}
 
 /// One of them, and what writes to it.
 struct Client {
@@ -54,8 +60,15 @@ struct Client {
 }
 
 impl Clients {
+    /// All of them, with those who have arrived.
     fn lock(&self) -> MutexGuard<'_, Vec<Client>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.append(&mut self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
+        served
+    }
+
+    fn admit(&self, client: Client) {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(client);
     }
 }
 
@@ -127,11 +140,12 @@ impl Output for TcpServer {
     }
 }
 
-/// Takes in whoever comes.
+/// Takes in whoever comes, while there is room.
 async fn accept(listener: TcpListener, tls: Option<ServerTls>, clients: Arc<Clients>) {
-    loop {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, peer)) => drop(tokio::spawn(admit(stream, peer, tls.clone(), clients.clone()))),
+            Ok((stream, peer)) => drop(tokio::spawn(admit(stream, peer, tls.clone(), clients.clone(), place))),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -140,11 +154,20 @@ async fn accept(listener: TcpListener, tls: Option<ServerTls>, clients: Arc<Clie
     }
 }
 
-async fn admit(stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>, clients: Arc<Clients>) {
+async fn admit(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<ServerTls>,
+    clients: Arc<Clients>,
+    place: OwnedSemaphorePermit,
+) {
     let Some(stream) = shaken(stream, peer, tls).await else { return };
     let (texts, waiting) = channel(WAITING);
-    let writer = tokio::spawn(serve(stream, peer, waiting));
-    clients.lock().push(Client { peer, texts, writer });
+    let writer = tokio::spawn(async move {
+        serve(stream, peer, waiting).await;
+        drop(place);
+    });
+    clients.admit(Client { peer, texts, writer });
 }
 
 /// Writes to one client until it is gone or the output closes.
