@@ -54,6 +54,15 @@ fn ends_of_runs_that_were_not_tried_are() {
     assert_eq!(captures(starts, "ab,x,b,1"), []);
 }
 
+/// A round that takes nothing comes to places again where it has not failed yet.
+#[test]
+fn the_linear_program_goes_through_rounds_that_take_nothing() {
+    let all = Some((0, 2));
+    assert_eq!(captures(r"((a)+|(b|bc)*)+$", "bc"), [all, Some((2, 2)), None, all]);
+    let end = Some((2, 2));
+    assert_eq!(captures(r"(?>((b|bc)*)+)$", "bc"), [end, end, None]);
+}
+
 #[test]
 fn groups_repeated_no_times_can_be_called() {
     assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);

@@ -56,7 +56,8 @@ struct Compiler {
     routines: HashMap<u32, u32>,
     /// How many parts around the current node keep state that `Memo` does not know.
     outside_memo: u32,
-    /// How many parts around the current node forget the ways through them at their end.
+    /// How many parts around the current node forget the ways through them at their end, or can come to a place again on
+    /// the way that came to it first: there only what failed may be ruled out.
     forgetful: u32,
     /// How many parts around the current node need ways back to undo what was captured.
     undone: u32,

@@ -183,11 +183,14 @@ impl Compiler {
         }
         let register = self.register();
         self.op(Op::RoundStart(register))?;
+        self.forgetful += 1;
         Ok(Some(register))
     }
 
     fn round_end(&mut self, register: Option<u32>) -> Result<Option<u32>, Error> {
-        register.map(|register| self.op(Op::RoundEnd { register, exit: 0 })).transpose()
+        let Some(register) = register else { return Ok(None) };
+        self.forgetful -= 1;
+        self.op(Op::RoundEnd { register, exit: 0 }).map(Some)
     }
 
     fn patch_round(&mut self, end: Option<u32>) {
