@@ -129,14 +129,13 @@ impl CharSet {
 
     fn normalise(&mut self) {
         self.ranges.sort_unstable();
-        let mut merged: Vec<(u32, u32)> = Vec::with_capacity(self.ranges.len());
-        for &(low, high) in &self.ranges {
-            match merged.last_mut() {
-                Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
-                _ => merged.push((low, high)),
+        self.ranges.dedup_by(|next, last| {
+            let joined = next.0 <= last.1.saturating_add(1);
+            if joined {
+                last.1 = last.1.max(next.1);
             }
-        }
-        self.ranges = merged;
+            joined
+        });
     }
 }
 

@@ -60,8 +60,9 @@ struct Compiled {
     search: Search,
 }
 
-/// Larger patterns are compiled at once, to know whether they can be.
-const MAX_LATE: u64 = 4096;
+/// Larger patterns are compiled at once, to know whether they can be: a node takes far fewer than fifty operations, and
+/// a program may have 400,000.
+const MAX_LATE: u64 = 8192;
 
 impl Regex {
     /// Compiles a pattern.

@@ -78,6 +78,15 @@ fn what_is_not_supported_says_so() {
     assert!(error(r"(?<x>a)\k<y+0>").message.contains("no group named 'y+0'"));
 }
 
+#[test]
+fn octal_escapes_are_bytes() {
+    assert_eq!(captures(r"\303\251+[\303\250]", "ééè"), [Some((0, 6))]);
+    assert_eq!(captures(r"\101\xC3\251", "Aé"), [Some((0, 3))]);
+    for pattern in [r"\211", r"[\211]", r"\400", r"\303x", r"\303\x41"] {
+        assert!(Regex::new(pattern, Options::default()).is_err(), "{pattern}");
+    }
+}
+
 /// Where the library Oniguruma finds nothing, though there is a match.
 #[test]
 fn matches_that_the_library_misses() {

@@ -49,15 +49,14 @@ impl Parser<'_> {
             }
             first = false;
             if self.eat("&&") {
-                let left = std::mem::take(&mut set);
-                all = Some(all.map_or(left.clone(), |all| all.intersect(&left)));
+                all = Some(intersection(all, std::mem::take(&mut set)));
                 continue;
             }
             let item = self.class_item(at)?;
             self.class_range(item, at, &mut set)?;
         }
         self.depth -= 1;
-        Ok((all.map_or(set.clone(), |all| all.intersect(&set)), negated))
+        Ok((intersection(all, set), negated))
     }
 
     /// Whether a bracket after this one can close the class: then this one is text.
@@ -159,5 +158,12 @@ impl Parser<'_> {
         let set = unicode::posix(name, self.flags.posix)?;
         self.pos += end + 2;
         Some(if negated { set.negate() } else { set })
+    }
+}
+
+fn intersection(all: Option<CharSet>, set: CharSet) -> CharSet {
+    match all {
+        Some(all) => all.intersect(&set),
+        None => set,
     }
 }

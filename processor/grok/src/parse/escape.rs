@@ -120,7 +120,10 @@ impl Parser<'_> {
                 }
                 code
             }
-            'x' => return self.hex_bytes(start),
+            'x' | '0'..='7' => {
+                self.pos -= 1;
+                return self.bytes(start);
+            }
             'u' => {
                 let from = self.pos;
                 let code = self.digits(16, 4, start)?;
@@ -128,10 +131,6 @@ impl Parser<'_> {
                     return Err(Error::new(start, "'\\u' needs four hexadecimal digits"));
                 }
                 code
-            }
-            '0'..='7' => {
-                self.pos -= 1;
-                self.digits(8, 3, start)?
             }
             other => return Ok(other),
         };
@@ -161,22 +160,34 @@ impl Parser<'_> {
         Ok(code)
     }
 
-    /// `\xE4\xB8\xAD`: bytes that together are one character.
-    fn hex_bytes(&mut self, start: usize) -> Result<char, Error> {
-        let mut bytes = vec![self.digits(16, 2, start)? as u8];
+    /// `\xE4\xB8\xAD` or `\344\270\255`: bytes that together are one character.
+    fn bytes(&mut self, start: usize) -> Result<char, Error> {
+        let mut bytes = vec![self.byte(start)?];
         let length = match bytes[0] {
             0..0x80 => 1,
             0xC2..=0xDF => 2,
             0xE0..=0xEF => 3,
             _ => 4,
         };
-        while bytes.len() < length && self.eat("\\x") {
-            bytes.push(self.digits(16, 2, start)? as u8);
+        while bytes.len() < length && self.rest().starts_with('\\') && self.rest()[1..].starts_with(is_byte) {
+            self.pos += 1;
+            bytes.push(self.byte(start)?);
         }
         let text = std::str::from_utf8(&bytes).ok();
         text.and_then(|text| text.chars().next())
-            .ok_or_else(|| Error::new(start, "the bytes of '\\x' are no UTF-8 character"))
+            .ok_or_else(|| Error::new(start, "the bytes of the escape are no UTF-8 character"))
     }
+
+    /// A byte by its number, `xE4` or `344`.
+    fn byte(&mut self, start: usize) -> Result<u8, Error> {
+        let code = if self.eat("x") { self.digits(16, 2, start)? } else { self.digits(8, 3, start)? };
+        u8::try_from(code).map_err(|_| Error::new(start, format!("{code:#o} is no byte")))
+    }
+}
+
+/// Whether an escape of a byte starts so.
+fn is_byte(c: char) -> bool {
+    matches!(c, 'x' | '0'..='7')
 }
 
 /// `\R`: a line break, CR LF as one.
