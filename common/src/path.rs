@@ -239,11 +239,12 @@ impl FieldPath {
         rest.iter().try_fold(root.get_key_mut(&first.key)?, |value, segment| segment.get_mut(value))
     }
 
-    /// Puts a value below `root`; missing maps on the way are made, lists are filled up with nulls.
+    /// Puts a value below `root`; missing maps on the way are made, lists are filled up with nulls. A reference to the
+    /// root itself has no place in it.
     #[inline]
     pub fn set_in(&self, root: &mut Object, value: Value) -> Result<(), SetError> {
         match self.segments.as_slice() {
-            [] => {}
+            [] => return Err(SetError::NotAContainer(self.to_string())),
             [only] => root.set_key(&only.key, value),
             _ => *self.place_in(root)? = value,
         }
@@ -436,6 +437,13 @@ mod tests {
         assert!(path("[a][b][x]").set_in(&mut root, 1.into()).is_err());
         assert!(path("[a][b][-9]").set_in(&mut root, 1.into()).is_err());
         assert!(path("[a][b][9000000000]").set_in(&mut root, 1.into()).is_err());
+    }
+
+    #[test]
+    fn nothing_is_set_in_place_of_the_root() {
+        let mut root = Object::new();
+        assert!(path("[@metadata]").set_in(&mut root, Value::Int(1)).is_err());
+        assert!(root.is_empty());
     }
 
     #[test]
