@@ -14,6 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream
 use tailrace_common::tls::Verification;
 
 use crate::options::Options;
+use crate::proofs::refuse_passphrase;
 
 /// Files of PEM that prove who we are, and whom we believe.
 struct Files {
@@ -26,9 +27,7 @@ impl Files {
     fn read(options: &mut Options<'_>) -> Files {
         options.ignored("ssl_supported_protocols", "TLS 1.2 and 1.3 are spoken");
         options.ignored("ssl_cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites");
-        if options.string("ssl_key_passphrase").is_some() {
-            options.error_at("ssl_key_passphrase", "encrypted keys are not supported; decrypt it by 'openssl pkey'");
-        }
+        refuse_passphrase(options);
         Files {
             certificate: options.existing_path("ssl_certificate"),
             key: options.existing_path("ssl_key"),

@@ -12,6 +12,8 @@ use crate::lang::ast::{Literal, LiteralKind, Plugin, Span};
 use crate::lang::diagnostic::Diagnostic;
 use crate::plugin::BuildContext;
 
+#[cfg(test)]
+pub(crate) mod testing;
 mod typed;
 mod written;
 
