@@ -12,7 +12,7 @@ use crate::lang::ast::{Literal, LiteralKind, Plugin, Span};
 use crate::lang::diagnostic::Diagnostic;
 use crate::plugin::BuildContext;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "edges"))]
 pub(crate) mod testing;
 mod typed;
 mod written;

@@ -180,17 +180,22 @@ fn a_tcp_output_can_listen() {
     goes_through(&format!("tcp {{ mode => server {address} }}"), &format!("tcp {{ mode => client {address} }}"));
 }
 
+/// Hands the lines that come to one port to whoever connects to the other.
+fn handing_out(from: u16, to: u16, folder: &Path) -> Running {
+    start(
+        &format!(
+            "input {{ tcp {{ port => {from} }} }}
+             output {{ tcp {{ mode => server host => \"127.0.0.1\" port => {to} codec => line {{ format => \"%{{message}}\" }} }} }}"
+        ),
+        folder,
+    )
+}
+
 #[test]
 fn whoever_connects_to_a_listening_output_gets_all_that_comes_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     let (from, port) = (free_port(), free_port());
-    let running = start(
-        &format!(
-            "input {{ tcp {{ port => {from} }} }}
-             output {{ tcp {{ mode => server host => \"127.0.0.1\" port => {port} codec => line {{ format => \"%{{message}}\" }} }} }}"
-        ),
-        folder.path(),
-    );
+    let running = handing_out(from, port, folder.path());
     let mut clients = [connect(port), connect(port)];
     drop(connect(port));
     let mut stream = connect(from);
@@ -218,13 +223,7 @@ fn a_client_that_never_reads_is_cut_off_and_the_others_get_all() {
     const LINES: usize = 2000;
     let folder = tempfile::tempdir().unwrap();
     let (from, port) = (free_port(), free_port());
-    let running = start(
-        &format!(
-            "input {{ tcp {{ port => {from} }} }}
-             output {{ tcp {{ mode => server host => \"127.0.0.1\" port => {port} codec => line {{ format => \"%{{message}}\" }} }} }}"
-        ),
-        folder.path(),
-    );
+    let running = handing_out(from, port, folder.path());
     let (mut silent, reading, mut stream) = (connect(port), connect(port), connect(from));
     eventually("both are admitted", || {
         stream.write_all(b"hello\n").unwrap();

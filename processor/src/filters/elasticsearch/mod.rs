@@ -36,7 +36,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
     let cluster = Cluster::read(&mut options);
     let query = match options.one_of("query_type", &["dsl", "esql"], "dsl") {
         "esql" => Query::Esql(Esql::read(&mut options)),
-        _ => Query::Dsl(Dsl::read(&mut options, build)),
+        _ => Query::Dsl(Box::new(Dsl::read(&mut options, build))),
     };
     let tags = options.tags("tag_on_failure", "_elasticsearch_lookup_failure");
     let runtime = runtime().map_err(|message| options.error_at("hosts", message));
@@ -46,7 +46,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
 }
 
 enum Query {
-    Dsl(Dsl),
+    Dsl(Box<Dsl>),
     Esql(Esql),
 }
 
