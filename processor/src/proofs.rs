@@ -1,13 +1,13 @@
-//! Whom a client of HTTP believes, and how it proves who it is: files of PEM, or key stores of Java's.
+//! Whom a client of HTTP believes, and how it proves who it is: files of PEM, or key stores of Java's. A server of HTTP
+//! takes the stores, too.
 
 use std::fs;
 use std::path::Path;
 
-use reqwest::Identity;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::java_store::{self, Found, Named};
+use crate::java_store::{Found, Identity, Named};
 use crate::options::Options;
 
 /// Stores of authorities, by today's options and by those of old.
@@ -56,15 +56,11 @@ impl Proofs {
                 Err(message) => options.error_at(authorities, message),
             }
         }
-        for store in &TRUST {
-            exclude(options, authorities, store.location);
-            match store.authorities(options) {
-                Some(Found::Store(pem)) => append(&mut believed, pem.as_bytes()),
-                Some(Found::Pem(_)) => no_store(options, store.location, authorities),
-                None => {}
-            }
+        let stores = Stores::read(options, authorities, certificate);
+        if let Some(pem) = stores.authorities {
+            append(&mut believed, pem.as_bytes());
         }
-        let mut identity = match (options.existing_path(certificate), options.existing_path(key)) {
+        let files = match (options.existing_path(certificate), options.existing_path(key)) {
             (Some(certificate_path), Some(key_path)) => match read_identity(&certificate_path, &key_path) {
                 Ok(pem) => Some(pem),
                 Err(message) => {
@@ -77,15 +73,43 @@ impl Proofs {
         if options.is_set(certificate) != options.is_set(key) {
             options.error_at(certificate, format!("'{certificate}' and '{key}' belong together"));
         }
+        let identity = stores.identity.map(|Identity { chain, key }| (chain + &key).into_bytes()).or(files);
+        Proofs { authorities: believed, identity }
+    }
+}
+
+/// What stores of Java's hold.
+#[derive(Default)]
+pub(crate) struct Stores {
+    /// PEM.
+    pub(crate) authorities: Option<String>,
+    pub(crate) identity: Option<Identity>,
+    /// Whether there should be an identity.
+    pub(crate) prove: bool,
+}
+
+impl Stores {
+    /// Reads the options of stores, given those that name files of PEM instead.
+    pub(crate) fn read(options: &mut Options<'_>, authorities: &str, certificate: &str) -> Stores {
+        let mut stores = Stores::default();
+        for store in &TRUST {
+            exclude(options, authorities, store.location);
+            match store.authorities(options) {
+                Some(Found::Store(pem)) => stores.authorities = Some(pem),
+                Some(Found::Pem(_)) => no_store(options, store.location, authorities),
+                None => {}
+            }
+        }
         for store in &KEYS {
             exclude(options, certificate, store.location);
+            stores.prove |= options.is_set(store.location);
             match store.identity(options) {
-                Some(Found::Store(java_store::Identity { chain, key })) => identity = Some((chain + &key).into_bytes()),
+                Some(Found::Store(identity)) => stores.identity = Some(identity),
                 Some(Found::Pem(_)) => no_store(options, store.location, certificate),
                 None => {}
             }
         }
-        Proofs { authorities: believed, identity }
+        stores
     }
 }
 
@@ -125,7 +149,8 @@ fn read_identity(certificate: &Path, key: &Path) -> Result<Vec<u8>, String> {
     let mut pem = Vec::new();
     append(&mut pem, &read(certificate)?);
     append(&mut pem, &read(key)?);
-    Identity::from_pem(&pem).map_err(|error| format!("cannot use '{}' and its key: {error}", certificate.display()))?;
+    reqwest::Identity::from_pem(&pem)
+        .map_err(|error| format!("cannot use '{}' and its key: {error}", certificate.display()))?;
     Ok(pem)
 }
 

@@ -115,8 +115,8 @@ fn stop(pipelines: impl IntoIterator<Item = Running>) {
     }
 }
 
-/// The same of a plugin that takes key stores of Java's; of JKS or PKCS 12.
-fn connecting_by_stores(keys: &str, trust: &str) -> String {
+/// The options of a plugin that takes the same from key stores of Java's.
+fn by_stores(keys: &str, trust: &str) -> String {
     let (keys, trust) = (tls_file(keys), tls_file(trust));
     format!(
         "ssl_keystore_path => \"{keys}\" ssl_keystore_password => \"store-password\"
@@ -164,11 +164,12 @@ fn http_over_tls() {
 
 #[test]
 fn http_over_tls_with_stores_of_java() {
-    for stores in [connecting_by_stores("host-same.jks", "trust.jks"), connecting_by_stores("host.p12", "trust.p12")] {
+    let (jks, pkcs12) = (by_stores("host-same.jks", "trust.jks"), by_stores("host.p12", "trust.p12"));
+    for (output, input) in [(&jks, &pkcs12), (&pkcs12, &jks)] {
         let port = free_port();
         goes_through(
-            &format!("http {{ url => \"https://localhost:{port}\" http_method => post {stores} }}"),
-            &format!("http {{ port => {port} {} }}", listening()),
+            &format!("http {{ url => \"https://localhost:{port}\" http_method => post {output} }}"),
+            &format!("http {{ port => {port} ssl_enabled => true ssl_client_authentication => required {input} }}"),
         );
     }
 }
