@@ -125,7 +125,8 @@ pub(crate) fn build(options: &mut Options<'_>, builder: reqwest::ClientBuilder) 
     let Proofs { authorities, identity } = Proofs::read(options, names);
     refuse_passphrase(options);
     let verify = options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full";
-    let mut builder = builder.danger_accept_invalid_certs(!verify);
+    // As in Logstash, those who are named are the only ones believed.
+    let mut builder = builder.danger_accept_invalid_certs(!verify).tls_built_in_root_certs(authorities.is_empty());
     let mut unusable = |error: reqwest::Error| options.error_at("ssl_enabled", error.to_string());
     if let Ok(certificates) = Certificate::from_pem_bundle(&authorities).map_err(&mut unusable) {
         builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);

@@ -17,6 +17,7 @@ pub(crate) mod testing;
 mod typed;
 mod written;
 
+#[cfg(feature = "edges")]
 pub(crate) use typed::parse_bytes;
 use written::merge;
 pub use written::number;
