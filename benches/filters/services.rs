@@ -32,7 +32,7 @@ pub(crate) fn lookups() -> (Vec<Lookup>, NamedTempFile) {
     let (names, values) = (name_server(), memcached());
     let lookup = |name, config: String, event| Lookup { name, config: format!("filter {{ {config} }}"), event };
     let path = database.path().display();
-    let rows = vec![
+    let mut rows = vec![
         lookup("geoip City", format!("geoip {{ source => ip database => \"{path}\" }}"), r#"{"ip":"2.125.160.216"}"#),
         lookup(
             "dns, known",
@@ -51,19 +51,23 @@ pub(crate) fn lookups() -> (Vec<Lookup>, NamedTempFile) {
             format!("memcached {{ hosts => \"{values}\" get => {{ \"%{{user}}\" => \"plan\" }} }}"),
             r#"{"user":"frank"}"#,
         ),
-        lookup(
-            "http",
-            format!("http {{ url => \"http://{web}/plans/%{{user}}\" target_body => plan }}"),
-            r#"{"user":"frank"}"#,
-        ),
-        lookup(
-            "elasticsearch",
-            format!(
-                "elasticsearch {{ hosts => \"{cluster}\" query => \"user:%{{user}}\" fields => {{ \"plan\" => \"plan\" }} }}"
-            ),
-            r#"{"user":"frank"}"#,
-        ),
     ];
+    if cfg!(feature = "edges") {
+        rows.extend([
+            lookup(
+                "http",
+                format!("http {{ url => \"http://{web}/plans/%{{user}}\" target_body => plan }}"),
+                r#"{"user":"frank"}"#,
+            ),
+            lookup(
+                "elasticsearch",
+                format!(
+                    "elasticsearch {{ hosts => \"{cluster}\" query => \"user:%{{user}}\" fields => {{ \"plan\" => \"plan\" }} }}"
+                ),
+                r#"{"user":"frank"}"#,
+            ),
+        ]);
+    }
     (rows, database)
 }
 
@@ -119,6 +123,7 @@ fn memcached() -> String {
 }
 
 fn gold(mut stream: TcpStream) {
+    stream.set_nodelay(true).unwrap();
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     while let Some(Ok(line)) = lines.next() {
         let key = line.split_whitespace().nth(1).unwrap_or_default();

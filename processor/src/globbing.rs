@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use glob::{GlobError, MatchOptions, Pattern, PatternError};
+use glob::{GlobError, MatchOptions, PatternError};
 
 /// The library finds no hidden file at all where a leading dot must be literal, not even for `.a*`.
 fn matching(pattern: &str) -> MatchOptions {
@@ -15,8 +15,9 @@ fn matching(pattern: &str) -> MatchOptions {
 const MOST_ALTERNATIVES: usize = 1000;
 
 /// What is wrong with a pattern, if anything is.
+#[cfg(any(test, feature = "edges"))]
 pub(crate) fn check(pattern: &str) -> Result<(), PatternError> {
-    alternatives(pattern).iter().try_for_each(|one| Pattern::new(one).map(drop))
+    alternatives(pattern).iter().try_for_each(|one| glob::Pattern::new(one).map(drop))
 }
 
 /// What a pattern finds; each once, those of the first alternative first.

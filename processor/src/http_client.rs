@@ -1,17 +1,17 @@
 //! What plugins that speak HTTP share: the options of Logstash's http_client mixin, and the client made of them.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, Proxy, Response};
 
 use tailrace_common::{Event, Object, Value};
 
-use crate::lang::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::plan::template::{Template, TemplateError};
+use crate::proofs::{Proofs, refuse_passphrase};
 
 /// Larger answers are refused.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -69,40 +69,6 @@ const GONE: [(&str, &str); 3] = [
     ("client_key", "use 'ssl_key'"),
 ];
 
-/// Options of Java's key stores, and how their content becomes PEM.
-const JAVA_STORES: [(&str, &str); 10] = [
-    ("keystore", KEY_STORE),
-    ("keystore_password", KEY_STORE),
-    ("ssl_keystore_path", KEY_STORE),
-    ("ssl_keystore_password", KEY_STORE),
-    ("ssl_keystore_type", KEY_STORE),
-    ("truststore", TRUST_STORE),
-    ("truststore_password", TRUST_STORE),
-    ("ssl_truststore_path", TRUST_STORE),
-    ("ssl_truststore_password", TRUST_STORE),
-    ("ssl_truststore_type", TRUST_STORE),
-];
-
-const KEY_STORE: &str = "set 'ssl_certificate' and 'ssl_key' to PEM files: \
-     keytool -importkeystore -srckeystore STORE -destkeystore store.p12 -deststoretype PKCS12, then \
-     openssl pkcs12 -in store.p12 -clcerts -nokeys -out client.crt and \
-     openssl pkcs12 -in store.p12 -nocerts -nodes -out client.key";
-
-const TRUST_STORE: &str = "set 'ssl_certificate_authorities' to a PEM file: \
-     keytool -list -rfc -keystore STORE > authorities.pem";
-
-/// Reports Java's key stores, which are not read here, and how to turn them into what is.
-pub(crate) fn refuse_java_stores(options: &mut Options<'_>) {
-    for (option, instead) in JAVA_STORES {
-        let set = options.raw(option).is_some();
-        if set {
-            let span = options.span_of(option);
-            let message = format!("'{option}': Java's key stores are not supported");
-            options.report(Diagnostic::error("java-key-store", &span, message).with_hint(instead));
-        }
-    }
-}
-
 impl Http {
     /// Reads the options; nothing when the client cannot be made of them, which is among the findings then.
     pub(crate) fn read(options: &mut Options<'_>) -> Option<Http> {
@@ -154,35 +120,19 @@ pub(crate) fn build(options: &mut Options<'_>, builder: reqwest::ClientBuilder) 
     for (option, instead) in GONE {
         options.obsolete(option, instead);
     }
-    refuse_java_stores(options);
     options.boolean("ssl_enabled", true);
-    let authorities = options.existing_paths("ssl_certificate_authorities");
-    let certificate = options.existing_path("ssl_certificate");
-    let key = options.existing_path("ssl_key");
-    if options.string("ssl_key_passphrase").is_some() {
-        options.error_at("ssl_key_passphrase", "encrypted keys are not supported; decrypt it by 'openssl pkey'");
-    }
+    let names = ["ssl_certificate_authorities", "ssl_certificate", "ssl_key"];
+    let Proofs { authorities, identity } = Proofs::read(options, names);
+    refuse_passphrase(options);
     let verify = options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full";
-    let mut builder = builder.danger_accept_invalid_certs(!verify);
-    for path in authorities {
-        let read = fs::read(&path).map_err(|error| error.to_string());
-        let parsed = read.and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string()));
-        match parsed {
-            Ok(certificates) => {
-                builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate)
-            }
-            Err(error) => {
-                options.error_at("ssl_certificate_authorities", format!("cannot use '{}': {error}", path.display()))
-            }
-        }
+    // As in Logstash, those who are named are the only ones believed.
+    let mut builder = builder.danger_accept_invalid_certs(!verify).tls_built_in_root_certs(authorities.is_empty());
+    let mut unusable = |error: reqwest::Error| options.error_at("ssl_enabled", error.to_string());
+    if let Ok(certificates) = Certificate::from_pem_bundle(&authorities).map_err(&mut unusable) {
+        builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
     }
-    match (certificate, key) {
-        (None, None) => {}
-        (Some(certificate), Some(key)) => match identity(&certificate, &key) {
-            Ok(identity) => builder = builder.identity(identity),
-            Err(message) => options.error_at("ssl_certificate", message),
-        },
-        _ => options.error_at("ssl_certificate", "'ssl_certificate' and 'ssl_key' belong together"),
+    if let Some(Ok(identity)) = identity.map(|pem| Identity::from_pem(&pem).map_err(&mut unusable)) {
+        builder = builder.identity(identity);
     }
     builder = match options.string("proxy").filter(|address| !address.is_empty()) {
         None => builder.no_proxy(),
@@ -197,14 +147,6 @@ pub(crate) fn build(options: &mut Options<'_>, builder: reqwest::ClientBuilder) 
     builder.build().map_err(|error| options.error_at("ssl_certificate_authorities", error.to_string())).ok()
 }
 
-fn identity(certificate: &PathBuf, key: &PathBuf) -> Result<Identity, String> {
-    let read = |path: &PathBuf| fs::read(path).map_err(|error| format!("cannot read '{}': {error}", path.display()));
-    let mut pem = read(certificate)?;
-    pem.push(b'\n');
-    pem.extend(read(key)?);
-    Identity::from_pem(&pem).map_err(|error| format!("cannot use '{}' and its key: {error}", certificate.display()))
-}
-
 /// `user` and `password` as a header.
 pub(crate) fn basic(options: &mut Options<'_>) -> Option<HeaderValue> {
     let (user, password) = (options.string("user"), options.string("password"));
@@ -216,9 +158,16 @@ pub(crate) fn basic(options: &mut Options<'_>) -> Option<HeaderValue> {
 
 /// A user and a password as a header.
 pub(crate) fn authorization(user: &str, password: &str) -> Option<HeaderValue> {
-    use base64::Engine;
-    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    let mut value = HeaderValue::from_str(&format!("Basic {pair}")).ok()?;
+    secret(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+}
+
+/// A key of Elasticsearch's as a header. Logstash writes id:key; what is encoded already is taken as it is.
+pub(crate) fn api_key(key: &str) -> Option<HeaderValue> {
+    secret(&if key.contains(':') { format!("ApiKey {}", STANDARD.encode(key)) } else { format!("ApiKey {key}") })
+}
+
+fn secret(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
 }

@@ -1,22 +1,32 @@
 //! What the Kafka input and output share: how the cluster is reached.
 
-use std::path::{Path, PathBuf};
-
 use rdkafka::ClientConfig;
 
-use crate::lang::diagnostic::Diagnostic;
+use crate::java_store::{Found, Identity, Named};
 use crate::options::{Options, value_text};
 
-/// TLS and SASL. Java's own key stores (JKS) cannot be read.
+/// Whom we believe: PEM, JKS or PKCS 12.
+const TRUST: Named = Named {
+    location: "ssl_truststore_location",
+    kind: "ssl_truststore_type",
+    password: "ssl_truststore_password",
+    key_password: None,
+};
+
+/// Certificate and key of this client, likewise; a PEM file has both.
+const KEYS: Named = Named {
+    location: "ssl_keystore_location",
+    kind: "ssl_keystore_type",
+    password: "ssl_keystore_password",
+    key_password: Some("ssl_key_password"),
+};
+
+/// TLS and SASL.
 pub(crate) fn security(options: &mut Options<'_>, client: &mut ClientConfig) {
     let protocols = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
     let protocol = options.one_of("security_protocol", &protocols, "PLAINTEXT");
     client.set("security.protocol", protocol);
-    if let Some(path) = pem(options, "ssl_truststore_location", "ssl_truststore_type") {
-        client.set("ssl.ca.location", path.display().to_string());
-    }
-    options.ignored("ssl_truststore_password", "PEM files have no store password");
-    key_store(options, client);
+    stores(options, client);
     if let Some(password) = options.string("ssl_key_password") {
         client.set("ssl.key.password", password);
     }
@@ -47,46 +57,23 @@ pub(crate) fn security(options: &mut Options<'_>, client: &mut ClientConfig) {
     }
 }
 
-/// A store by its location, if it is a PEM file; Java's are reported.
-fn pem(options: &mut Options<'_>, location: &'static str, kind: &'static str) -> Option<PathBuf> {
-    let format = options.string(kind).unwrap_or_default();
-    let path = options.existing_path(location)?;
-    if format.eq_ignore_ascii_case("pem") || has_extension(&path, &["pem", "crt", "cer"]) {
-        return Some(path);
+/// Whom we believe, and how we prove who we are.
+fn stores(options: &mut Options<'_>, client: &mut ClientConfig) {
+    match TRUST.authorities(options) {
+        Some(Found::Pem(path)) => drop(client.set("ssl.ca.location", path.display().to_string())),
+        Some(Found::Store(pem)) => drop(client.set("ssl.ca.pem", pem)),
+        None => {}
     }
-    let message = format!("'{}' is a key store of Java's, which cannot be read; a PEM file can", path.display());
-    let span = options.span_of(location);
-    let hint = format!("keytool -list -rfc -keystore {} > authorities.pem", path.display());
-    options.report(Diagnostic::error("java-key-store", &span, message).with_hint(hint));
-    None
-}
-
-/// Certificate and key of this client: a PEM file with both, or a PKCS 12 file.
-fn key_store(options: &mut Options<'_>, client: &mut ClientConfig) {
-    let (location, kind) = ("ssl_keystore_location", "ssl_keystore_type");
-    let format = options.string(kind).unwrap_or_default();
-    let password = options.string("ssl_keystore_password");
-    let Some(path) = options.existing_path(location) else { return };
-    let shown = path.display().to_string();
-    if format.eq_ignore_ascii_case("pkcs12") || has_extension(&path, &["p12", "pfx"]) {
-        client.set("ssl.keystore.location", shown);
-        if let Some(password) = password {
-            client.set("ssl.keystore.password", password);
+    match KEYS.identity(options) {
+        Some(Found::Pem(path)) => {
+            let path = path.display().to_string();
+            client.set("ssl.certificate.location", &path).set("ssl.key.location", path);
         }
-    } else if format.eq_ignore_ascii_case("pem") || has_extension(&path, &["pem", "crt"]) {
-        client.set("ssl.certificate.location", &shown).set("ssl.key.location", shown);
-    } else {
-        let message = format!("'{shown}' is a key store of Java's, which cannot be read; PKCS 12 and PEM files can");
-        let span = options.span_of(location);
-        let hint =
-            format!("keytool -importkeystore -srckeystore {shown} -destkeystore store.p12 -deststoretype PKCS12");
-        options.report(Diagnostic::error("java-key-store", &span, message).with_hint(hint));
+        Some(Found::Store(Identity { chain, key })) => {
+            client.set("ssl.certificate.pem", chain).set("ssl.key.pem", key);
+        }
+        None => {}
     }
-}
-
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    let given = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    extensions.iter().any(|extension| given.eq_ignore_ascii_case(extension))
 }
 
 /// `... username="bob" ...`

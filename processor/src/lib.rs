@@ -20,6 +20,8 @@ mod http_client;
 pub mod index;
 #[cfg(feature = "edges")]
 pub mod input;
+#[cfg(feature = "edges")]
+mod java_store;
 pub mod javahash;
 #[cfg(feature = "edges")]
 mod kafka;
@@ -32,6 +34,8 @@ pub mod output;
 pub mod pipeline;
 pub mod plan;
 pub mod plugin;
+#[cfg(feature = "edges")]
+mod proofs;
 pub mod settings;
 #[cfg(feature = "edges")]
 mod tls;

@@ -13,7 +13,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use tailrace_common::tls::Verification;
 
+use crate::java_store::Identity;
 use crate::options::Options;
+use crate::proofs::{Stores, refuse_passphrase};
 
 /// Files of PEM that prove who we are, and whom we believe.
 struct Files {
@@ -26,9 +28,7 @@ impl Files {
     fn read(options: &mut Options<'_>) -> Files {
         options.ignored("ssl_supported_protocols", "TLS 1.2 and 1.3 are spoken");
         options.ignored("ssl_cipher_suites", "TLS 1.2 and 1.3 are spoken with safe cipher suites");
-        if options.string("ssl_key_passphrase").is_some() {
-            options.error_at("ssl_key_passphrase", "encrypted keys are not supported; decrypt it by 'openssl pkey'");
-        }
+        refuse_passphrase(options);
         Files {
             certificate: options.existing_path("ssl_certificate"),
             key: options.existing_path("ssl_key"),
@@ -36,8 +36,13 @@ impl Files {
         }
     }
 
-    fn roots(&self) -> Result<RootCertStore, String> {
+    /// With those of a store, in PEM.
+    fn roots(&self, stored: Option<&str>) -> Result<RootCertStore, String> {
         let mut roots = RootCertStore::empty();
+        if let Some(stored) = stored {
+            let certificates = CertificateDer::pem_slice_iter(stored.as_bytes()).filter_map(Result::ok);
+            roots.add_parsable_certificates(certificates);
+        }
         for authority in &self.authorities {
             for certificate in certificates(authority)? {
                 roots.add(certificate).map_err(|error| format!("'{}': {error}", authority.display()))?;
@@ -57,6 +62,20 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
         .map_err(|error| format!("cannot read the key from '{}': {error}", path.display()))
 }
 
+/// Certificates, the own one first, and their key.
+type Proof = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn of_files(certificate: &Path, key: &Path) -> Result<Proof, String> {
+    Ok((certificates(certificate)?, private_key(key)?))
+}
+
+fn of_store(Identity { chain, key }: &Identity) -> Result<Proof, String> {
+    let read = CertificateDer::pem_slice_iter(chain.as_bytes())
+        .collect::<Result<_, _>>()
+        .and_then(|chain| Ok((chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)));
+    read.map_err(|error| format!("cannot use what the key store holds: {error}"))
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -68,6 +87,16 @@ pub(crate) struct ServerTls(Arc<ServerConfig>);
 impl ServerTls {
     /// Reads the options; `None` without `ssl_enabled`.
     pub(crate) fn read(options: &mut Options<'_>) -> Option<ServerTls> {
+        ServerTls::of(options, &Stores::default())
+    }
+
+    /// As [`ServerTls::read`], where Logstash takes key stores of Java's, too.
+    pub(crate) fn read_with_stores(options: &mut Options<'_>) -> Option<ServerTls> {
+        let stores = Stores::read(options, "ssl_certificate_authorities", "ssl_certificate");
+        ServerTls::of(options, &stores)
+    }
+
+    fn of(options: &mut Options<'_>, stores: &Stores) -> Option<ServerTls> {
         for (old, new) in [
             ("ssl", "use 'ssl_enabled'"),
             ("ssl_enable", "use 'ssl_enabled'"),
@@ -89,19 +118,25 @@ impl ServerTls {
         if !enabled {
             return None;
         }
-        let (Some(certificate), Some(key)) = (&files.certificate, &files.key) else {
-            for option in ["ssl_certificate", "ssl_key"] {
-                options.require(option);
+        let identity = match (&stores.identity, &files.certificate, &files.key) {
+            (Some(identity), _, _) => of_store(identity),
+            (None, Some(certificate), Some(key)) => of_files(certificate, key),
+            _ => {
+                for option in ["ssl_certificate", "ssl_key"].into_iter().filter(|_| !stores.prove) {
+                    options.require(option);
+                }
+                return None;
             }
-            return None;
         };
-        match server_config(certificate, key, &files, clients) {
-            Ok(config) => Some(ServerTls(Arc::new(config))),
-            Err(message) => {
-                options.error_at("ssl_certificate", message);
-                None
-            }
-        }
+        let roots = match clients {
+            "none" => Ok(RootCertStore::empty()),
+            _ => files.roots(stores.authorities.as_deref()),
+        };
+        let config = identity.and_then(|(chain, key)| server_config(chain, key, roots?, clients));
+        config
+            .map_err(|message| options.error_at("ssl_certificate", message))
+            .ok()
+            .map(|config| ServerTls(Arc::new(config)))
     }
 
     /// For an acceptor.
@@ -110,16 +145,19 @@ impl ServerTls {
     }
 }
 
-fn server_config(certificate: &Path, key: &Path, files: &Files, clients: &str) -> Result<ServerConfig, String> {
-    let chain = certificates(certificate)?;
-    let key = private_key(key)?;
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    roots: RootCertStore,
+    clients: &str,
+) -> Result<ServerConfig, String> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let builder = if clients == "none" {
         builder.with_no_client_auth()
     } else {
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(files.roots()?), provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
         let verifier = if clients == "optional" { verifier.allow_unauthenticated() } else { verifier };
         let verifier = verifier.build().map_err(|error| format!("'ssl_certificate_authorities': {error}"))?;
         builder.with_client_cert_verifier(verifier)
@@ -183,7 +221,7 @@ fn client_config(files: &Files, verification: Verification) -> Result<ClientConf
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let mut roots = files.roots()?;
+    let mut roots = files.roots(None)?;
     if files.authorities.is_empty() && verification != Verification::None {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }

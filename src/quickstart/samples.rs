@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tailrace_common::Timestamp;
+use tailrace_common::datetime::SHORT_MONTHS;
 
 /// The time over which the sample lines are spread, up to now.
 const SPAN: Duration = Duration::from_secs(3600);
@@ -171,9 +172,8 @@ fn users(start: Timestamp) -> Vec<Line> {
 
 /// `15/Mar/2024:08:30:45 +0000`
 fn common_log_time(time: Timestamp) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = time.date();
-    let month = MONTHS[date.month as usize - 1];
+    let month = SHORT_MONTHS[date.month as usize - 1];
     format!("{:02}/{month}/{}:{} +0000", date.day, date.year, clock_time(time))
 }
 

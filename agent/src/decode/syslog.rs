@@ -1,6 +1,7 @@
 //! The syslog parser: RFC 3164 and RFC 5424.
 
 use tailrace_common::Timestamp;
+use tailrace_common::datetime::short_month;
 use tailrace_common::syslog::{FACILITIES, SEVERITIES};
 use tailrace_common::timestamp::{Date, valid_date};
 
@@ -128,8 +129,6 @@ struct Cursor<'l> {
     line: &'l str,
     at: usize,
 }
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl<'l> Cursor<'l> {
     fn rest(&self) -> &'l str {
@@ -292,7 +291,7 @@ impl<'l> Cursor<'l> {
         let minute = self.number(2, 2)?;
         self.take(':')?;
         let second = self.number(2, 2)?;
-        let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name)).ok_or(start + 1)? as u32 + 1;
+        let month = short_month(name.as_bytes()).ok_or(start + 1)?;
         let year = now.date().year;
         let date = |year| Date { year, month, day };
         if hour > 23 || minute > 59 || second > 59 || !valid_date(date(year)) && !valid_date(date(year - 1)) {

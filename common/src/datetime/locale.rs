@@ -289,25 +289,27 @@ impl Locale {
     }
 }
 
-/// The month of an abbreviation after which no letter follows, so that it is no beginning of the whole name.
-pub(super) fn short_english_month(text: &[u8]) -> Option<usize> {
-    let [first, second, third, rest @ ..] = text else { return None };
-    if rest.first().is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii() || *byte == b'.') {
-        return None;
-    }
-    match [*first, *second | 0x20, *third | 0x20] {
-        [b'J', b'a', b'n'] => Some(0),
-        [b'F', b'e', b'b'] => Some(1),
-        [b'M', b'a', b'r'] => Some(2),
-        [b'A', b'p', b'r'] => Some(3),
-        [b'M', b'a', b'y'] => Some(4),
-        [b'J', b'u', b'n'] => Some(5),
-        [b'J', b'u', b'l'] => Some(6),
-        [b'A', b'u', b'g'] => Some(7),
-        [b'S', b'e', b'p'] => Some(8),
-        [b'O', b'c', b't'] => Some(9),
-        [b'N', b'o', b'v'] => Some(10),
-        [b'D', b'e', b'c'] => Some(11),
+/// The months as logs of all kinds abbreviate them.
+pub const SHORT_MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The month, from 1, that is one of [`SHORT_MONTHS`] in letters of either case. Dates are read by it more often than
+/// anything else, so the table is not gone through.
+pub fn short_month(text: &[u8]) -> Option<u32> {
+    let [first, second, third] = text else { return None };
+    match &[*first | 0x20, *second | 0x20, *third | 0x20] {
+        b"jan" => Some(1),
+        b"feb" => Some(2),
+        b"mar" => Some(3),
+        b"apr" => Some(4),
+        b"may" => Some(5),
+        b"jun" => Some(6),
+        b"jul" => Some(7),
+        b"aug" => Some(8),
+        b"sep" => Some(9),
+        b"oct" => Some(10),
+        b"nov" => Some(11),
+        b"dec" => Some(12),
         _ => None,
     }
 }
@@ -340,4 +342,20 @@ pub(super) fn starts_with_ignoring_case(text: &str, prefix: &str) -> Option<usiz
         }
     }
     Some(letters.next().map_or(text.len(), |(at, _)| at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_months_are_read_in_either_case() {
+        for (month, name) in (1..).zip(SHORT_MONTHS) {
+            for text in [name.to_string(), name.to_lowercase(), name.to_uppercase()] {
+                assert_eq!(short_month(text.as_bytes()), Some(month));
+            }
+            assert_eq!(Locale::English.month(name), Some((month as usize - 1, 3)));
+        }
+        assert_eq!((short_month(b"Ja"), short_month(b"Janu"), short_month(b"J@n")), (None, None, None));
+    }
 }

@@ -13,7 +13,7 @@ mod zone;
 
 pub use epoch::{parse_tai64n, parse_unix, parse_unix_millis};
 pub use iso::{parse_event_time, parse_iso8601};
-pub use locale::Locale;
+pub use locale::{Locale, SHORT_MONTHS, short_month};
 pub use pattern::{Pattern, PatternError};
 pub use zone::{UnknownZone, Zone};
 

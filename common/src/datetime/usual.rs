@@ -2,7 +2,7 @@
 //! a pattern takes.
 
 use super::ParseContext;
-use super::locale::{Locale, short_english_month};
+use super::locale::{Locale, short_month};
 use super::pattern::{Field, Item};
 use super::zone::Zone;
 use crate::timestamp::{Date, Timestamp, valid_date};
@@ -61,8 +61,12 @@ impl Said {
                 return (tight || !rest.first().is_some_and(u8::is_ascii_digit)).then_some(rest);
             }
             Field::Month if width >= 3 => {
-                self.month = short_english_month(text).filter(|_| locale == Locale::English)? as u32 + 1;
-                return text.get(3..);
+                let (name, rest) = text.split_at_checked(3)?;
+                // What goes on may be the whole name.
+                let ended =
+                    rest.first().is_none_or(|byte| byte.is_ascii() && !byte.is_ascii_alphabetic() && *byte != b'.');
+                self.month = short_month(name).filter(|_| ended && locale == Locale::English)?;
+                return Some(rest);
             }
             Field::Fraction => return self.take_fraction(width.min(9), text),
             // Nothing may follow it: more digits would belong to it.

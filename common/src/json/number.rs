@@ -1,4 +1,34 @@
-//! Doubles as text: Java's form (documents, sprintf) and Ruby's.
+//! Numbers from text, and doubles as text: Java's form (documents, sprintf) and Ruby's.
+
+use num_bigint::BigInt;
+
+use super::read::Numbers;
+use crate::decimal::Decimal;
+use crate::value::Value;
+
+/// Jackson refuses whole numbers of more digits; we read them as doubles rather than spend quadratic time.
+const BIG_NUMBER_DIGITS: usize = 1000;
+
+/// A whole number that may not fit in 64 bits.
+pub(super) fn big_number(text: &str) -> Value {
+    if text.len() > BIG_NUMBER_DIGITS {
+        return Value::Float(text.parse().unwrap_or(f64::NAN));
+    }
+    match text.parse::<i64>() {
+        Ok(number) => Value::Int(number),
+        Err(_) => text.parse::<BigInt>().map_or(Value::Null, |number| Value::BigInt(Box::new(number))),
+    }
+}
+
+/// A number with a fraction or an exponent.
+pub(super) fn fraction(text: &str, numbers: Numbers) -> Value {
+    if numbers == Numbers::Decimal
+        && let Some(decimal) = Decimal::parse(text)
+    {
+        return Value::Decimal(Box::new(decimal));
+    }
+    Value::Float(text.parse().unwrap_or(f64::NAN))
+}
 
 /// Appends a double as Java's `Double.toString` prints it: `1.5`, `1.0E-7`, `1.23456789E8`, `NaN`, `Infinity`.
 pub fn write_float(number: f64, out: &mut Vec<u8>) {

@@ -1,10 +1,8 @@
 //! Reading JSON into values.
 
-use num_bigint::BigInt;
-
 use super::canonical::canonical_map;
+use super::number::{big_number, fraction};
 use super::scan::plain_length;
-use crate::decimal::Decimal;
 use crate::object::Addition;
 use crate::value::{Object, Str, Value};
 
@@ -407,28 +405,6 @@ impl<'t> Reader<'t> {
         }
         if self.at == start { Err(self.error("malformed number")) } else { Ok(()) }
     }
-}
-
-/// Jackson refuses whole numbers of more digits; we read them as doubles rather than spend quadratic time.
-const BIG_NUMBER_DIGITS: usize = 1000;
-
-fn big_number(text: &str) -> Value {
-    if text.len() > BIG_NUMBER_DIGITS {
-        return Value::Float(text.parse().unwrap_or(f64::NAN));
-    }
-    match text.parse::<i64>() {
-        Ok(number) => Value::Int(number),
-        Err(_) => text.parse::<BigInt>().map_or(Value::Null, |number| Value::BigInt(Box::new(number))),
-    }
-}
-
-fn fraction(text: &str, numbers: Numbers) -> Value {
-    if numbers == Numbers::Decimal
-        && let Some(decimal) = Decimal::parse(text)
-    {
-        return Value::Decimal(Box::new(decimal));
-    }
-    Value::Float(text.parse().unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]

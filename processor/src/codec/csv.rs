@@ -138,15 +138,7 @@ impl Csv {
             };
             fields.insert(name, value);
         }
-        let mut event = match &self.target {
-            None => Event::from_object(fields, now),
-            Some(target) => {
-                let mut event = Event::new(now);
-                // Nothing stands in the way in a new event.
-                let _unset = event.set(target, fields);
-                event
-            }
-        };
+        let mut event = super::event_of(fields, self.target.as_ref(), now);
         if self.keep_original {
             super::plain::original(&mut event, text);
         }

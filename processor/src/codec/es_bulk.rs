@@ -74,14 +74,8 @@ fn flattened(object: tailrace_common::Object) -> Value {
 
 impl EsBulk {
     fn event(&self, document: Value, action: Value, now: Timestamp) -> Event {
-        let mut event = match (document, &self.target) {
-            (Value::Object(fields), None) => Event::from_object(fields, now),
-            (document @ Value::Object(_), Some(target)) => {
-                let mut event = Event::new(now);
-                // Nothing stands in the way in a new event.
-                let _unset = event.set(target, document);
-                event
-            }
+        let mut event = match document {
+            Value::Object(fields) => super::event_of(fields, self.target.as_ref(), now),
             _ => Event::new(now),
         };
         let _unset = event.set(&self.action, action);

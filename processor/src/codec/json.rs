@@ -95,15 +95,7 @@ impl Json {
     }
 
     fn event(&self, fields: Object, text: Option<Str>, now: Timestamp) -> Event {
-        let mut event = match &self.target {
-            None => Event::from_object(fields, now),
-            Some(target) => {
-                let mut event = Event::new(now);
-                // A new event has nothing in the way of the target but `@timestamp`, which stays.
-                let _unset = event.set(target, fields);
-                event
-            }
-        };
+        let mut event = super::event_of(fields, self.target.as_ref(), now);
         if let Some(text) = text.filter(|_| self.keep_original && self.lines.is_none()) {
             original(&mut event, text);
         }

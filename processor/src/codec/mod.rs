@@ -1,6 +1,6 @@
 //! Codecs: bytes of an input to events, events to bytes of an output.
 
-use tailrace_common::{Event, Str, Timestamp};
+use tailrace_common::{Event, FieldPath, Object, Str, Timestamp};
 
 use crate::charset::Charset;
 use crate::lang::ast::Plugin;
@@ -206,6 +206,15 @@ impl Codec for Recoding {
     fn encode(&self, event: &Event, out: &mut Vec<u8>) {
         self.codec.encode(event, out);
     }
+}
+
+/// An event of these fields, which stand below `target` where there is one.
+fn event_of(fields: Object, target: Option<&FieldPath>, now: Timestamp) -> Event {
+    let Some(target) = target else { return Event::from_object(fields, now) };
+    let mut event = Event::new(now);
+    // A new event has nothing in the way of the target but `@timestamp`, which stays.
+    let _unset = event.set(target, fields);
+    event
 }
 
 /// Builds a codec by its name, as if it were written without options.

@@ -67,11 +67,7 @@ impl Codec for Msgpack {
 
 impl Msgpack {
     fn event(&self, fields: Object, now: Timestamp) -> Event {
-        let Some(target) = &self.target else { return Event::from_object(fields, now) };
-        let mut event = Event::new(now);
-        // Nothing stands in the way in a new event.
-        let _unset = event.set(target, fields);
-        event
+        super::event_of(fields, self.target.as_ref(), now)
     }
 }
 

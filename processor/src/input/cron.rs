@@ -1,13 +1,12 @@
 //! Schedules as cron writes them: `*/5 * * * *`, with seconds before them or a zone behind them where wanted.
 
 use tailrace_common::Timestamp;
-use tailrace_common::datetime::Zone;
+use tailrace_common::datetime::{SHORT_MONTHS, Zone};
 use tailrace_common::timestamp::{civil_from_days, days_from_civil};
 
 /// A date that comes around at all comes within so many days: 29 February, over a century without one.
 const FARTHEST_DAYS: i64 = 9 * 366;
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// When something is due.
@@ -63,7 +62,7 @@ impl Schedule {
             minutes: field(minutes, 0..=59, &[], 0)?,
             hours: field(hours, 0..=23, &[], 0)?,
             days: field(days, 1..=31, &[], 0)?,
-            months: field(months, 1..=12, &MONTHS, 1)?,
+            months: field(months, 1..=12, &SHORT_MONTHS, 1)?,
             weekdays: on_weekdays,
             either: !days.starts_with('*') && !weekdays.starts_with('*'),
             zone,

@@ -38,7 +38,7 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn I
     let decoration = InputDecoration::read(&mut options);
     let ecs = options.ecs().enabled();
     let address = Address::read(&mut options, Some(8080));
-    let tls = ServerTls::read(&mut options);
+    let tls = ServerTls::read_with_stores(&mut options);
     let codec = codec::from_option(&mut options, build, "plain");
     let json = codec::named("json", &options, build);
     for (kind, name) in options.hash("additional_codecs") {

@@ -12,9 +12,12 @@ use crate::lang::ast::{Literal, LiteralKind, Plugin, Span};
 use crate::lang::diagnostic::Diagnostic;
 use crate::plugin::BuildContext;
 
+#[cfg(all(test, feature = "edges"))]
+pub(crate) mod testing;
 mod typed;
 mod written;
 
+#[cfg(feature = "edges")]
 pub(crate) use typed::parse_bytes;
 use written::merge;
 pub use written::number;

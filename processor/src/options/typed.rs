@@ -195,13 +195,14 @@ impl Options<'_> {
         None
     }
 
-    /// Paths of the file system that must exist.
+    /// Paths of the file system that must exist: those that do.
     pub fn existing_paths(&mut self, option: &'static str) -> Vec<PathBuf> {
-        let paths: Vec<PathBuf> = self.strings(option).into_iter().map(PathBuf::from).collect();
-        for path in paths.iter().filter(|path| !path.try_exists().unwrap_or(false)) {
+        let paths = self.strings(option).into_iter().map(PathBuf::from);
+        let (existing, missing): (Vec<_>, Vec<_>) = paths.partition(|path| path.try_exists().unwrap_or(false));
+        for path in missing {
             self.error_at(option, format!("'{}' does not exist", path.display()));
         }
-        paths
+        existing
     }
 }
 

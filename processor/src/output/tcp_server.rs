@@ -1,7 +1,8 @@
 //! Output `tcp` in `mode => server`: it listens, and whoever connects gets the events from then on.
 //!
 //! As in Logstash, events that come while nobody is connected are gone; this is said once each time. A client that reads
-//! slower than events come holds up the pipeline, and is cut off when it takes nothing for [`TIMEOUT`].
+//! slower than events come holds up the pipeline, and is cut off when it takes nothing for [`TIMEOUT`]. What clients send is
+//! forgotten; one that has sent its end is gone.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tailrace_common::Event;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
@@ -67,8 +68,11 @@ impl Clients {
         served
     }
 
+    /// Takes one in, and forgets those who have come and gone since the last events.
     fn admit(&self, client: Client) {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        arrived.retain(|client| !client.texts.is_closed());
+        arrived.push(client);
     }
 }
 
@@ -171,7 +175,21 @@ async fn admit(
 }
 
 /// Writes to one client until it is gone or the output closes.
-async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, mut texts: Receiver<Bytes>) {
+async fn serve(stream: Box<dyn Stream>, peer: SocketAddr, texts: Receiver<Bytes>) {
+    let (reading, writing) = split(stream);
+    tokio::select! {
+        () = write_all(writing, peer, texts) => {}
+        () = left(reading) => tracing::info!(%peer, "a client is gone"),
+    }
+}
+
+/// Waits for the end of what a client sends.
+async fn left(mut reading: impl AsyncRead + Unpin) {
+    let mut forgotten = [0; 512];
+    while reading.read(&mut forgotten).await.is_ok_and(|length| length > 0) {}
+}
+
+async fn write_all(mut stream: impl AsyncWrite + Unpin, peer: SocketAddr, mut texts: Receiver<Bytes>) {
     while let Some(text) = texts.recv().await {
         let written = async {
             stream.write_all(&text).await?;
@@ -185,5 +203,56 @@ async fn serve(mut stream: Box<dyn Stream>, peer: SocketAddr, mut texts: Receive
     }
     if let Err(error) = stream.shutdown().await {
         tracing::debug!(%peer, %error, "a client was gone at the end");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream as Connection;
+
+    use super::*;
+
+    /// Who is admitted, where to come to be, and what must live as long.
+    fn listening() -> (Arc<Clients>, SocketAddr, Runtime) {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients = Arc::<Clients>::default();
+        runtime.spawn(accept(listener, None, clients.clone()));
+        (clients, address, runtime)
+    }
+
+    fn eventually(what: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !what() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain");
+            std::thread::sleep(STEP);
+        }
+    }
+
+    #[test]
+    fn a_client_that_goes_is_noticed_without_events() {
+        let (clients, address, _runtime) = listening();
+        let mut connection = Connection::connect(address).unwrap();
+        connection.write_all(b"hello").unwrap();
+        let open = || clients.lock().iter().filter(|client| !client.texts.is_closed()).count();
+        eventually(|| open() == 1);
+        drop(connection);
+        eventually(|| open() == 0);
+    }
+
+    #[test]
+    fn places_of_those_who_went_are_free_again() {
+        let (clients, address, _runtime) = listening();
+        for _ in 0..MOST_CONNECTIONS + 10 {
+            drop(Connection::connect(address).unwrap());
+        }
+        let stays = Connection::connect(address).unwrap();
+        let peer = stays.local_addr().unwrap();
+        let arrived = || clients.arrived.lock().unwrap();
+        eventually(|| arrived().iter().any(|client| client.peer == peer));
+        assert!(arrived().len() <= MOST_CONNECTIONS);
     }
 }

@@ -1,6 +1,6 @@
 //! Output and input `kafka`, with a real one.
 
-use crate::support::{eventually, start};
+use crate::support::{eventually, start, unique};
 
 #[test]
 fn records_go_out_and_come_back() {
@@ -9,7 +9,7 @@ fn records_go_out_and_come_back() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let topic = format!("edges-{}", uuid_like());
+    let topic = unique();
     let config = format!(
         "input {{ generator {{ lines => [\"a\", \"b ü\"] count => 500 }} }}
          output {{ kafka {{ bootstrap_servers => \"{servers}\" topic_id => \"{topic}\" codec => json message_key => \"%{{message}}\"
@@ -36,10 +36,4 @@ fn records_go_out_and_come_back() {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&event["key"], &event["h"]), (&event["message"], &event["message"]));
     }
-}
-
-/// A name that no other run has.
-fn uuid_like() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    format!("{}-{}", std::process::id(), since.as_nanos())
 }

@@ -11,6 +11,7 @@ mod http_output;
 mod kafka;
 mod letters;
 mod pipelines;
+mod secured;
 mod sockets;
 mod support;
 mod zabbix;

@@ -1,6 +1,6 @@
 //! Inputs and outputs over sockets.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
@@ -115,6 +115,15 @@ fn stop(pipelines: impl IntoIterator<Item = Running>) {
     }
 }
 
+/// The options of a plugin that takes the same from key stores of Java's.
+fn by_stores(keys: &str, trust: &str) -> String {
+    let (keys, trust) = (tls_file(keys), tls_file(trust));
+    format!(
+        "ssl_keystore_path => \"{keys}\" ssl_keystore_password => \"store-password\"
+         ssl_truststore_path => \"{trust}\" ssl_truststore_password => \"store-password\""
+    )
+}
+
 /// Sends a line through two pipelines: one ends with the output, the other begins with the input.
 fn goes_through(output: &str, input: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -154,23 +163,40 @@ fn http_over_tls() {
 }
 
 #[test]
+fn http_over_tls_with_stores_of_java() {
+    let (jks, pkcs12) = (by_stores("host-same.jks", "trust.jks"), by_stores("host.p12", "trust.p12"));
+    for (output, input) in [(&jks, &pkcs12), (&pkcs12, &jks)] {
+        let port = free_port();
+        goes_through(
+            &format!("http {{ url => \"https://localhost:{port}\" http_method => post {output} }}"),
+            &format!("http {{ port => {port} ssl_enabled => true ssl_client_authentication => required {input} }}"),
+        );
+    }
+}
+
+#[test]
 fn a_tcp_output_can_listen() {
     let port = free_port();
     let address = format!("host => \"127.0.0.1\" port => {port} codec => json_lines");
     goes_through(&format!("tcp {{ mode => server {address} }}"), &format!("tcp {{ mode => client {address} }}"));
 }
 
+/// Hands the lines that come to one port to whoever connects to the other.
+fn handing_out(from: u16, to: u16, folder: &Path) -> Running {
+    start(
+        &format!(
+            "input {{ tcp {{ port => {from} }} }}
+             output {{ tcp {{ mode => server host => \"127.0.0.1\" port => {to} codec => line {{ format => \"%{{message}}\" }} }} }}"
+        ),
+        folder,
+    )
+}
+
 #[test]
 fn whoever_connects_to_a_listening_output_gets_all_that_comes_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     let (from, port) = (free_port(), free_port());
-    let running = start(
-        &format!(
-            "input {{ tcp {{ port => {from} }} }}
-             output {{ tcp {{ mode => server host => \"127.0.0.1\" port => {port} codec => line {{ format => \"%{{message}}\" }} }} }}"
-        ),
-        folder.path(),
-    );
+    let running = handing_out(from, port, folder.path());
     let mut clients = [connect(port), connect(port)];
     drop(connect(port));
     let mut stream = connect(from);
@@ -189,6 +215,32 @@ fn whoever_connects_to_a_listening_output_gets_all_that_comes_from_then_on() {
         numbers.sort_unstable();
         assert_eq!(numbers, (0..200).collect::<Vec<_>>());
     }
+    stop([running]);
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off_and_the_others_get_all() {
+    /// More than the system keeps for a connection.
+    const LINES: usize = 2000;
+    let folder = tempfile::tempdir().unwrap();
+    let (from, port) = (free_port(), free_port());
+    let running = handing_out(from, port, folder.path());
+    let (mut silent, reading, mut stream) = (connect(port), connect(port), connect(from));
+    eventually("both are admitted", || {
+        stream.write_all(b"hello\n").unwrap();
+        [&silent, &reading].into_iter().all(has_bytes).then_some(())
+    });
+    let reader = std::thread::spawn(move || {
+        let lines = BufReader::new(reading).lines().map(|line| line.unwrap().len());
+        lines.filter(|length| *length > 100).take(LINES).count()
+    });
+    let line = format!("{}\n", "x".repeat(20_000));
+    (0..LINES).for_each(|_| stream.write_all(line.as_bytes()).unwrap());
+    assert_eq!(reader.join().unwrap(), LINES);
+    // What the system had kept is all there is.
+    let mut kept = Vec::new();
+    let end = silent.read_to_end(&mut kept);
+    assert!(kept.len() < LINES * line.len(), "{end:?} after {} bytes", kept.len());
     stop([running]);
 }
 

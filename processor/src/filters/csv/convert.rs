@@ -1,6 +1,6 @@
 //! Values of another type: `integer`, `float`, `boolean`, `date`, `date_time`.
 
-use tailrace_common::datetime::{Locale, ParseContext, Pattern, Zone};
+use tailrace_common::datetime::{Locale, ParseContext, Pattern, Zone, short_month};
 use tailrace_common::timestamp::{Date, valid_date};
 use tailrace_common::{Str, Timestamp, Value};
 
@@ -135,9 +135,7 @@ fn iso_date(text: &str) -> Option<Date> {
 }
 
 fn written_date(month: &str, day: &str, year: &str) -> Option<Date> {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let month = month.get(..3)?.to_ascii_lowercase();
-    let month = MONTHS.iter().position(|name| *name == month)? as u32 + 1;
+    let month = short_month(month.get(..3)?.as_bytes())?;
     let century = match (year.len(), digits(year)?) {
         (2, short) if short < 69 => 2000,
         (2, _) => 1900,

@@ -2,19 +2,22 @@
 //!
 //! The searches of a batch are sent side by side, so that a slow cluster costs a batch one time-out.
 
+mod dsl;
+mod esql;
 mod search;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tailrace_common::{Event, FieldPath, Object, Str, Timestamp, Value};
+use tailrace_common::{Event, Timestamp, Value};
 use tokio::runtime::Runtime;
 
+use self::dsl::Dsl;
+use self::esql::Esql;
 use self::search::{Cluster, Search};
 use crate::lookup::{runtime, side_by_side};
-use crate::options::{Invalid, Options, value_text};
-use crate::plan::template::Template;
+use crate::options::{Invalid, Options};
 use crate::plugin::{BuildContext, Fetched, Filter, FilterContext, FilterDefinition};
 
 pub(super) const DEFINITION: FilterDefinition = FilterDefinition {
@@ -31,99 +34,25 @@ fn build(mut options: Options<'_>, build: &BuildContext<'_>) -> Result<Box<dyn F
     // ECS changes nothing but a hint that Logstash logs.
     options.ecs();
     let cluster = Cluster::read(&mut options);
-    let index = options.template("index");
-    let query = options.template("query");
-    let template = options.existing_path("query_template");
-    if query.is_some() && template.is_some() {
-        options.error_at("query", "set either 'query' or 'query_template'");
-    }
-    if query.is_none() && template.is_none() && !options.is_set("query_template") {
-        options.error_at("query", "set 'query' or 'query_template'");
-    }
-    if options.one_of("query_type", &["dsl", "esql"], "dsl") == "esql" {
-        options.error_at("query_type", "ES|QL is not supported; write the query as 'query' or 'query_template'");
-    }
-    let dsl = template.and_then(|path| {
-        let path = build.directory.join(path);
-        let read = std::fs::read_to_string(&path);
-        let read = read
-            .map_err(|error| options.error_at("query_template", format!("cannot read '{}': {error}", path.display())));
-        read.ok().map(|text| Template::parse(&text))
-    });
-    let sort = options.string("sort").unwrap_or_else(|| "@timestamp:desc".into());
-    let sort = options.boolean("enable_sort", true).then_some(sort);
-    let size = options.integer("result_size").unwrap_or(1);
-    let target = options.field("target");
-    let fields = copies(&mut options, "fields", target.as_ref());
-    let docinfo = copies(&mut options, "docinfo_fields", None);
-    let aggregations = copies(&mut options, "aggregation_fields", target.as_ref());
+    let query = match options.one_of("query_type", &["dsl", "esql"], "dsl") {
+        "esql" => Query::Esql(Esql::read(&mut options)),
+        _ => Query::Dsl(Box::new(Dsl::read(&mut options, build))),
+    };
     let tags = options.tags("tag_on_failure", "_elasticsearch_lookup_failure");
     let runtime = runtime().map_err(|message| options.error_at("hosts", message));
     options.finish()?;
-    let kind = match (dsl, query) {
-        (Some(dsl), _) => Query::Dsl(dsl),
-        (None, Some(text)) => Query::Text { text, size, sort },
-        (None, None) => return Err(Invalid),
-    };
-    Ok(Box::new(Elasticsearch {
-        cluster: Arc::new(cluster.ok_or(Invalid)?),
-        index,
-        kind,
-        fields,
-        docinfo,
-        aggregations,
-        tags,
-        runtime: runtime.map_err(|()| Invalid)?,
-    }))
-}
-
-/// What is taken from where: the path in the document, and the field that it goes to.
-type Copies = Vec<(Vec<Str>, FieldPath)>;
-
-fn copies(options: &mut Options<'_>, option: &'static str, target: Option<&FieldPath>) -> Copies {
-    let given = options.hash(option);
-    let mut copies = Vec::with_capacity(given.len());
-    for (from, to) in given {
-        let to = value_text(&to);
-        let to = match target {
-            Some(target) if to.starts_with('[') => format!("{}{to}", bracketed(target)),
-            Some(target) => format!("{}[{to}]", bracketed(target)),
-            None => to,
-        };
-        if let Some(path) = options.path(option, &to) {
-            copies.push((keys(&from), path));
-        }
-    }
-    copies
-}
-
-fn bracketed(path: &FieldPath) -> String {
-    let text = path.to_string();
-    if text.starts_with('[') { text } else { format!("[{text}]") }
-}
-
-/// `[a][b]` as its keys; anything else is one key.
-fn keys(text: &str) -> Vec<Str> {
-    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(inner) => inner.split("][").map(Str::from).collect(),
-        None => vec![Str::from(text)],
-    }
+    let cluster = Arc::new(cluster.ok_or(Invalid)?);
+    Ok(Box::new(Elasticsearch { cluster, query, tags, runtime: runtime.map_err(|()| Invalid)? }))
 }
 
 enum Query {
-    /// In the query DSL, as JSON with fields filled in.
-    Dsl(Template),
-    /// As a query string.
-    Text { text: Template, size: i64, sort: Option<String> },
+    Dsl(Box<Dsl>),
+    Esql(Esql),
 }
 
 struct Elasticsearch {
     cluster: Arc<Cluster>,
-    index: Option<Template>,
-    kind: Query,
-    fields: Copies,
-    docinfo: Copies,
-    aggregations: Copies,
+    query: Query,
     tags: Vec<String>,
     runtime: &'static Runtime,
 }
@@ -159,60 +88,19 @@ impl Filter for Elasticsearch {
 
 impl Elasticsearch {
     fn search(&self, event: &Event) -> Result<Search, String> {
-        let fill = |template: &Template| template.render(event).map_err(|error| error.to_string());
-        let index = self.index.as_ref().map(fill).transpose()?.filter(|index| !index.is_empty());
-        Ok(match &self.kind {
-            Query::Dsl(template) => Search { index, query: Vec::new(), body: Some(fill(template)?) },
-            Query::Text { text, size, sort } => {
-                let mut query = vec![("q", fill(text)?), ("size", Str::from(size.to_string()))];
-                query.extend(sort.as_ref().map(|sort| ("sort", Str::from(sort.as_str()))));
-                Search { index, query, body: None }
-            }
-        })
+        match &self.query {
+            Query::Dsl(dsl) => dsl.search(event),
+            Query::Esql(esql) => Ok(esql.search(event)),
+        }
     }
 
-    /// Takes the fields over; whether anything was found.
+    /// Takes over what was found; whether the event matched. A table without rows is a match, as in Logstash.
     fn keep(&self, found: &Value, event: &mut Event) -> Result<bool, String> {
-        let hits = found.as_object().and_then(|found| found.get("hits")).and_then(Value::as_object);
-        let total = hits.and_then(|hits| hits.get("total"));
-        let total = match total {
-            Some(Value::Object(total)) => total.get("value").cloned(),
-            other => other.cloned(),
-        };
-        if let Some(total) = total {
-            event.metadata_mut().insert("total_hits", total);
+        match &self.query {
+            Query::Dsl(dsl) => dsl.keep(found, event),
+            Query::Esql(esql) => esql.keep(found, event).map(|()| true),
         }
-        let mut set = |path: &FieldPath, value: Value| event.set(path, value).map_err(|error| error.to_string());
-        let documents = hits.and_then(|hits| hits.get("hits")).and_then(Value::as_array).unwrap_or_default();
-        if !documents.is_empty() {
-            let source = Str::borrowed("_source");
-            for (keys, path) in &self.fields {
-                set(path, of_all(documents, |document| at(at(document, [&source])?, keys)))?;
-            }
-            for (keys, path) in &self.docinfo {
-                set(path, of_all(documents, |document| at(document, keys)))?;
-            }
-        }
-        let aggregations = found.as_object().and_then(|found| found.get("aggregations"));
-        let aggregations = aggregations.and_then(Value::as_object).filter(|found| !found.is_empty());
-        if let Some(aggregations) = aggregations {
-            for (keys, path) in &self.aggregations {
-                let name = keys.iter().map(Str::as_str).collect::<Vec<_>>().join("][");
-                set(path, aggregations.get(&name).cloned().unwrap_or_default())?;
-            }
-        }
-        Ok(!documents.is_empty() || aggregations.is_some())
     }
-}
-
-/// The value in each document, as a list; of one document by itself.
-fn of_all<'d>(documents: &'d [Value], find: impl Fn(&'d Value) -> Option<&'d Value>) -> Value {
-    let mut values: Vec<Value> = documents.iter().map(|document| find(document).cloned().unwrap_or_default()).collect();
-    if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) }
-}
-
-fn at<'d, 'k>(value: &'d Value, keys: impl IntoIterator<Item = &'k Str>) -> Option<&'d Value> {
-    keys.into_iter().try_fold(value, |value, key| value.as_object().and_then(|object: &Object| object.get(key)))
 }
 
 #[cfg(test)]

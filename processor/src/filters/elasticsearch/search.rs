@@ -29,10 +29,11 @@ pub(super) struct Cluster {
 
 /// One search.
 pub(super) struct Search {
-    pub(super) index: Option<Str>,
+    /// Its steps.
+    pub(super) path: Vec<Str>,
     pub(super) query: Vec<(&'static str, Str)>,
-    /// In the query DSL.
-    pub(super) body: Option<Str>,
+    /// JSON.
+    pub(super) body: Option<Vec<u8>>,
 }
 
 impl Cluster {
@@ -116,7 +117,7 @@ impl Cluster {
         let mut url = self.hosts.get(turn % self.hosts.len().max(1)).cloned().ok_or("no host is known")?;
         {
             let mut path = url.path_segments_mut().map_err(|()| "the address of a host is no base")?;
-            path.pop_if_empty().extend(search.index.as_ref().map(Str::as_str)).push("_search");
+            path.pop_if_empty().extend(search.path.iter().map(Str::as_str));
         }
         if !search.query.is_empty() {
             url.query_pairs_mut().extend_pairs(search.query.iter().map(|(name, value)| (name, value.as_str())));
@@ -126,7 +127,7 @@ impl Cluster {
         *request.timeout_mut() = Some(TIMEOUT);
         if let Some(body) = &search.body {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.as_bytes().to_vec().into());
+            *request.body_mut() = Some(body.clone().into());
         }
         let answer =
             self.client.execute(request).await.map_err(|error| http_client::HttpError::from(error).to_string())?;
@@ -147,7 +148,7 @@ fn headers(options: &mut Options<'_>) -> HeaderMap {
     let basic = http_client::basic(options);
     let cloud = cloud::credentials(options);
     let basic = basic.or_else(|| cloud.and_then(|(user, password)| http_client::authorization(&user, &password)));
-    let key = options.string("api_key").and_then(|key| api_key(&key));
+    let key = options.string("api_key").and_then(|key| http_client::api_key(&key));
     if basic.is_some() && key.is_some() {
         options.error_at("api_key", "set either 'user' and 'password' or 'api_key'");
     }
@@ -155,16 +156,6 @@ fn headers(options: &mut Options<'_>) -> HeaderMap {
         headers.insert(AUTHORIZATION, value);
     }
     headers
-}
-
-/// Logstash writes id:key; what is encoded already is taken as it is.
-fn api_key(key: &str) -> Option<HeaderValue> {
-    use base64::Engine;
-    let encoded =
-        if key.contains(':') { base64::engine::general_purpose::STANDARD.encode(key) } else { key.to_string() };
-    let mut value = HeaderValue::from_str(&format!("ApiKey {encoded}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// `host`, `host:9200`, `https://host:9243/path`.

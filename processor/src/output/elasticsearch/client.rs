@@ -1,18 +1,17 @@
 //! The connection to Elasticsearch: the official client's transport.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use elasticsearch::auth::{ClientCertificate, Credentials};
+use elasticsearch::auth::ClientCertificate;
 use elasticsearch::cert::{Certificate, CertificateValidation};
-use elasticsearch::http::headers::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use elasticsearch::http::headers::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
 use elasticsearch::http::{Method, Url};
 
 use super::response::BulkResponse;
 use super::settings::{Connection, Secret};
+use crate::http_client;
 use crate::output::OutputError;
 
 /// Sends bulk requests.
@@ -61,29 +60,20 @@ impl Client {
             }
         };
         builder = builder.cert_validation(validation(connection)?);
-        match &connection.credentials {
-            Some(Secret::Basic(user, password)) => {
-                builder = builder.auth(Credentials::Basic(user.clone(), password.clone()))
-            }
-            Some(Secret::ApiKey(key)) => {
-                // Logstash writes id:key, Elasticsearch takes it in base64; what is already encoded is taken as it is.
-                builder = builder.auth(match key.split_once(':') {
-                    Some((id, secret)) => Credentials::ApiKey(id.into(), secret.into()),
-                    None => Credentials::EncodedApiKey(key.clone()),
-                });
-            }
-            None => {}
-        }
-        if let Some((certificate, key)) = &connection.identity {
-            let mut pem = read(certificate)?;
-            pem.push(b'\n');
-            pem.extend(read(key)?);
-            builder = builder.auth(ClientCertificate::Pem(pem).into());
+        if let Some(pem) = &connection.proofs.identity {
+            builder = builder.auth(ClientCertificate::Pem(pem.clone()).into());
         }
         let transport =
             builder.build().map_err(|error| bad("cannot set up the connection to elasticsearch", &error))?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        // The transport takes either credentials or a certificate.
+        let authorization = match &connection.credentials {
+            Some(Secret::Basic(user, password)) => http_client::authorization(user, password),
+            Some(Secret::ApiKey(key)) => http_client::api_key(key),
+            None => None,
+        };
+        headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
         for (name, value) in &connection.headers {
             let name: HeaderName = name.parse().map_err(|error| bad("invalid name in 'custom_headers'", &error))?;
             let value =
@@ -172,21 +162,13 @@ fn validation(connection: &Connection) -> Result<CertificateValidation, OutputEr
     if !connection.verify {
         return Ok(CertificateValidation::None);
     }
-    if connection.authorities.is_empty() {
+    let authorities = &connection.proofs.authorities;
+    if authorities.is_empty() {
         return Ok(CertificateValidation::Default);
     }
-    let mut pem = Vec::new();
-    for path in &connection.authorities {
-        pem.extend(read(path)?);
-        pem.push(b'\n');
-    }
-    let certificate = Certificate::from_pem(&pem)
-        .map_err(|error| OutputError(format!("cannot read 'ssl_certificate_authorities': {error}")))?;
+    let certificate = Certificate::from_pem(authorities)
+        .map_err(|error| OutputError(format!("cannot use the authorities for elasticsearch: {error}")))?;
     Ok(CertificateValidation::Full(certificate))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, OutputError> {
-    fs::read(path).map_err(|error| OutputError(format!("cannot read '{}': {error}", path.display())))
 }
 
 /// The start of an answer, for a message.

@@ -1,11 +1,10 @@
 //! How Elasticsearch is reached, from the plugin's options.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cloud;
-use crate::http_client;
 use crate::options::{Options, value_text};
+use crate::proofs::{Proofs, refuse_passphrase};
 
 /// How Elasticsearch is reached.
 #[derive(Debug)]
@@ -13,10 +12,7 @@ pub(super) struct Connection {
     /// Addresses with scheme and port.
     pub(super) hosts: Vec<String>,
     pub(super) credentials: Option<Secret>,
-    /// PEM files.
-    pub(super) authorities: Vec<PathBuf>,
-    /// PEM files with certificate and key of this client.
-    pub(super) identity: Option<(PathBuf, PathBuf)>,
+    pub(super) proofs: Proofs,
     /// Whether the server's certificate is checked.
     pub(super) verify: bool,
     pub(super) compress: bool,
@@ -89,14 +85,12 @@ pub(super) enum Flavour {
 struct Tls {
     /// Nothing where the addresses say it.
     enabled: Option<bool>,
-    authorities: Vec<PathBuf>,
-    identity: Option<(PathBuf, PathBuf)>,
+    proofs: Proofs,
     verify: bool,
 }
 
 impl Tls {
     fn read(options: &mut Options<'_>, flavour: Flavour) -> Tls {
-        http_client::refuse_java_stores(options);
         let names = match flavour {
             Flavour::Elasticsearch => ["ssl_enabled", "ssl_certificate_authorities", "ssl_certificate", "ssl_key"],
             Flavour::OpenSearch => ["ssl", "cacert", "tls_certificate", "tls_key"],
@@ -110,10 +104,7 @@ impl Tls {
                 ] {
                     options.obsolete(old, &format!("use '{new}'"));
                 }
-                if options.string("ssl_key_passphrase").is_some() {
-                    let message = "encrypted keys are not supported; decrypt it by 'openssl pkey'";
-                    options.error_at("ssl_key_passphrase", message);
-                }
+                refuse_passphrase(options);
                 options.one_of("ssl_verification_mode", &["full", "none"], "full") == "full"
             }
             Flavour::OpenSearch => options.boolean("ssl_certificate_verification", true),
@@ -121,12 +112,7 @@ impl Tls {
         let [enabled, authorities, certificate, key] = names;
         let on = options.boolean(enabled, false);
         let enabled = options.is_set(enabled).then_some(on);
-        let authorities = options.existing_paths(authorities);
-        let (certificate_path, key_path) = (options.existing_path(certificate), options.existing_path(key));
-        if certificate_path.is_some() != key_path.is_some() {
-            options.error_at(certificate, format!("'{certificate}' and '{key}' belong together"));
-        }
-        Tls { enabled, authorities, identity: certificate_path.zip(key_path), verify }
+        Tls { enabled, proofs: Proofs::read(options, [authorities, certificate, key]), verify }
     }
 }
 
@@ -138,7 +124,7 @@ impl Connection {
         options.deprecated("http_compression", "use 'compression_level'");
         let old_compression = options.boolean("http_compression", true);
         let compress = options.integer("compression_level").unwrap_or(1) > 0 && old_compression;
-        let Tls { enabled, authorities, identity, verify } = Tls::read(options, flavour);
+        let Tls { enabled, proofs, verify } = Tls::read(options, flavour);
         let seconds =
             |value: Option<f64>, default: f64| Duration::from_secs_f64(value.unwrap_or(default).clamp(0.001, 86_400.0));
         let timeout = seconds(options.number("timeout"), 60.0);
@@ -160,8 +146,7 @@ impl Connection {
         Connection {
             hosts,
             credentials,
-            authorities,
-            identity,
+            proofs,
             verify,
             compress,
             timeout,

@@ -1,32 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use tailrace_common::json::{Numbers, parse as parse_json};
 use tailrace_common::{Event, Str, Timestamp};
 
 use super::bulk::{Encoder, Request};
 use super::settings::{Connection, Flavour, Secret};
-use crate::lang::ast::Source;
 use crate::lang::diagnostic::Severity;
-use crate::lang::{ParseOptions, parse};
-use crate::options::{Ecs, Options};
-use crate::plan::compile::each_plugin;
+use crate::options::{Options, testing};
 
 /// What is read of a plugin's options; the messages of the errors.
 fn read<T>(name: &str, written: &str, read: impl Fn(&mut Options<'_>) -> T) -> (Option<T>, Vec<String>) {
-    let text = format!("output {{ {name} {{ {written} }} }}");
-    let source = Arc::new(Source { name: "test".into(), text });
-    let (config, mut findings) = parse(&source, ParseOptions::default());
-    let mut found = None;
-    for section in &config.sections {
-        each_plugin(&section.body, &mut |plugin| {
-            let expand = |text: &str| Ok(text.to_string());
-            let mut options = Options::new(plugin, Ecs::V8, &expand, &mut findings);
-            found = Some(read(&mut options));
-        });
-    }
+    let (found, findings) = testing::read(name, written, read);
     let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
     (found, errors.map(|finding| finding.message).collect())
 }

@@ -62,3 +62,9 @@ pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) ->
 pub(crate) fn connect(port: u16) -> std::net::TcpStream {
     eventually("somebody listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok())
 }
+
+/// A name that no other run has.
+pub(crate) fn unique() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    format!("edges-{}-{}", std::process::id(), since.as_nanos())
+}
