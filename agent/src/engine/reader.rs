@@ -364,12 +364,13 @@ impl Reader {
 
     fn reload(&mut self, settings: Vec<Arc<InputSettings>>) {
         let inputs: Vec<Input> = settings.into_iter().map(Input::new).collect();
+        // As long as the files still belong to the old inputs.
+        self.save_all();
         self.done.unset();
         let old = std::mem::replace(&mut self.inputs, inputs);
         // Every file is found anew under the new inputs; its position comes from what is acknowledged, so what is
         // still on its way keeps its place.
         let followed = self.files.ids();
-        self.save_all();
         self.quotas.clear();
         self.move_to_new_inputs(&old, &followed);
         self.next_scan = self.clock.now();
