@@ -24,7 +24,8 @@ impl Reader {
     pub(super) fn scan(&mut self) {
         self.scans += 1;
         self.watcher.retry();
-        let first = self.scans == 1;
+        // Of inputs that come only now as well, files may have been rotated away while nobody looked.
+        let new = self.inputs.iter().any(|input| !input.scanned);
         let mut interval = Duration::from_secs(60);
         let mut forbidden = Vec::new();
         for input in 0..self.inputs.len() {
@@ -58,7 +59,7 @@ impl Reader {
                 self.recheck(id);
             }
         }
-        if first {
+        if new {
             self.find_unmatched();
         }
         self.forget_inactive();
