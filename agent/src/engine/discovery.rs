@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use tailrace_common::Timestamp;
-
 use super::files::Id;
 use super::input::Input;
 use super::reader::Reader;
@@ -79,7 +77,7 @@ impl Reader {
 
     /// `clean_inactive`: states of files that are not there and did not change for so long.
     fn forget_inactive(&mut self) {
-        let now = Timestamp::now().secs;
+        let now = self.clock.wall().secs;
         let limits = self.inputs.iter().filter_map(|input| Some((input.scope.clone(), input.settings.clean_inactive?)));
         let limits: HashMap<String, Duration> = limits.collect();
         if limits.is_empty() {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tailrace_common::Timestamp;
 
 use super::clock::Clock;
 use super::files::{Files, Id};
@@ -364,9 +363,9 @@ impl Reader {
 
     fn reload(&mut self, settings: Vec<Arc<InputSettings>>) {
         let inputs: Vec<Input> = settings.into_iter().map(Input::new).collect();
+        self.done.unset();
         // As long as the files still belong to the old inputs.
         self.save_all();
-        self.done.unset();
         let old = std::mem::replace(&mut self.inputs, inputs);
         // Every file is found anew under the new inputs; its position comes from what is acknowledged, so what is
         // still on its way keeps its place.
@@ -389,7 +388,7 @@ impl Reader {
                     scope,
                     &self.acks.committed(file.key()).unwrap_or(file.issued.clone()),
                     None,
-                    Timestamp::now().secs,
+                    self.clock.wall().secs,
                 ));
                 continue;
             };

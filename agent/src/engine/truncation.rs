@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rustix::fs::SeekFrom;
-use tailrace_common::Timestamp;
 
 use super::copies::Content;
 use super::files::Id;
@@ -226,7 +225,7 @@ impl Reader {
             message: Span { start: 0, len: text.len() as u32 },
             start: offset,
             end: offset + bytes,
-            timestamp: Timestamp::now(),
+            timestamp: self.clock.wall(),
             stream: Stream::None,
             flags,
             extra: Some(Box::new(Extra { loss: Some(Loss { bytes, offset, reason }), ..Extra::default() })),
