@@ -245,20 +245,26 @@ impl Sender {
 
 /// Gives the sender other inputs, and other processors of all inputs, from any thread.
 #[derive(Clone, Debug, Default)]
-pub struct Reloads(Arc<Mutex<Option<(Vec<Decor>, Chain)>>>);
+pub struct Reloads(Arc<Mutex<Option<Reload>>>);
+
+#[derive(Debug, Default)]
+struct Reload {
+    decors: Vec<Decor>,
+    processors: Chain,
+}
 
 impl Reloads {
     /// Goes on with these. To be called before the reader is told.
     pub fn put(&self, decors: Vec<Decor>, processors: Chain) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut all, _) = waiting.take().unwrap_or_default();
+        let waiting = waiting.get_or_insert_default();
         // What was not taken over yet may have been read meanwhile.
-        all.extend(decors);
-        *waiting = Some((all, processors));
+        waiting.decors.extend(decors);
+        waiting.processors = processors;
     }
 
     fn take(&self, documents: &mut Documents) {
-        if let Some((decors, processors)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(Reload { decors, processors }) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             documents.reload(decors, processors);
         }
     }
