@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::config;
+use crate::config::{self, Config};
 use crate::http::fake::{Answer, Fake, eventually};
 use crate::metadata::kubernetes::fake::{Api, ID, pod};
 use crate::run::Running;
@@ -19,13 +19,16 @@ struct Site<'f> {
     agent: Running,
 }
 
+fn config(folder: &TempDir, text: &str) -> Config {
+    let own = "path.data: DIR/data\noutput.file: {path: DIR/out, filename: docs}\n";
+    let text = format!("{own}{text}").replace("DIR", folder.path().to_str().unwrap());
+    config::from_text("agent.yml", &text, &config::Overrides::default()).unwrap()
+}
+
 impl Site<'_> {
     /// With this configuration; `DIR` stands for the folder.
     fn start<'f>(folder: &'f TempDir, text: &str) -> Site<'f> {
-        let own = "path.data: DIR/data\noutput.file: {path: DIR/out, filename: docs}\n";
-        let text = format!("{own}{text}").replace("DIR", folder.path().to_str().unwrap());
-        let config = config::from_text("agent.yml", &text, &config::Overrides::default()).unwrap();
-        let agent = Running::start(&config, false).unwrap();
+        let agent = Running::start(&config(folder, text), false).unwrap();
         Site { folder, agent }
     }
 
@@ -183,5 +186,19 @@ fn what_was_rotated_away_while_nobody_looked_is_read_before_what_came_after() {
     let mut messages: Vec<&str> = found.iter().map(|document| document["message"].as_str().unwrap()).collect();
     messages.retain(|message| *message != "one");
     assert_eq!(messages, ["two", "three", "four"]);
+    assert!(site.agent.stop_by(Instant::now() + Duration::from_secs(10)));
+}
+
+#[test]
+fn a_configuration_under_which_nothing_is_found_ends_what_was_found_before() {
+    let (folder, api) = (tempfile::tempdir().unwrap(), Api::new());
+    let (pod, id) = own_pod("web", 'a', json!({}));
+    write(&folder.path().join(format!("containers/web_shop_nginx-{id}.log")), of_containerd(&["one"]));
+    api.add(pod);
+    let text = by_pods(&api);
+    let site = Site::start(&folder, &text);
+    eventually("its input", || site.agent.progress().files == 1);
+    site.agent.reload(&config(&folder, &text.replace("enabled: true", "enabled: false")));
+    eventually("the end of its input", || site.agent.progress().files == 0);
     assert!(site.agent.stop_by(Instant::now() + Duration::from_secs(10)));
 }

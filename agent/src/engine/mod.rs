@@ -331,4 +331,33 @@ mod tests {
             assert_eq!(state.path.file_stem().unwrap().to_str(), Some(state.scope.as_str()));
         }
     }
+
+    #[test]
+    fn what_was_rotated_out_of_the_glob_while_nobody_looked_is_read_before_what_came_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let (live, old) = (folder.path().join("app.log"), folder.path().join("app.log.1"));
+        let start = || {
+            let (paths, id) = (vec![live.display().to_string()], "app".into());
+            let input = InputSettings { id, paths, ..InputSettings::default() };
+            let (outlet, batches) = channel();
+            let registry = folder.path().join("registry");
+            (Engine::start(vec![Arc::new(input)], &registry, outlet, EngineOptions::default()).unwrap(), batches)
+        };
+        let next = |batches: &crossbeam_channel::Receiver<crate::pipeline::Batch>| {
+            let batch = batches.recv_timeout(Duration::from_secs(20)).unwrap();
+            batch.ticket.acknowledge();
+            (batch.file.path.clone(), batch.entries[0].start)
+        };
+        std::fs::write(&live, "one\n").unwrap();
+        let (engine, batches) = start();
+        assert_eq!(next(&batches), (live.clone(), 0));
+        assert_eq!(engine.stop(Duration::from_secs(20)), Drained::All);
+
+        std::fs::write(&live, "one\ntwo\n").unwrap();
+        std::fs::rename(&live, &old).unwrap();
+        std::fs::write(&live, "three\n").unwrap();
+        let (engine, batches) = start();
+        assert_eq!([next(&batches), next(&batches)], [(old, 4), (live.clone(), 0)]);
+        assert_eq!(engine.stop(Duration::from_secs(20)), Drained::All);
+    }
 }
