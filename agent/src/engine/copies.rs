@@ -399,11 +399,13 @@ impl Reader {
     /// Lets go of a file that was found for itself, so that another one can go on in it. `false` if it was read.
     pub(super) fn take_unread(&mut self, input: usize, stat: &Stat) -> bool {
         let Some(known) = self.files.with_inode(input, stat) else { return true };
-        let is_read = |known: &Tracked| known.copy_of.is_none() && (known.offset > 0 || known.complete);
-        if self.files.get(known).is_some_and(is_read) {
+        let Some(file) = self.files.get(known) else { return true };
+        if file.copy_of.is_none() && (file.offset > 0 || file.complete) && !file.is_twin() {
             return false;
         }
+        let key = file.key();
         self.files.remove(known);
+        self.registry.write(vec![Change::Forget(key)]);
         true
     }
 

@@ -353,3 +353,12 @@ fn every_byte_is_delivered_once_or_stands_in_the_ledger_for_long() {
     }
     println!("{count} sequences in {:.0} s", begun.elapsed().as_secs_f64());
 }
+#[test]
+fn what_was_compressed_before_it_was_acknowledged_is_read_from_there_after_a_kill() {
+    let setup = Setup { watches: false, ..PLAIN.setup };
+    let case = Case { setup, all: true, compression: true, equal_heads: true, ..PLAIN };
+    let renamed = Step::Kill { torn: false, down: Some(Down::Rename) };
+    let kill = Step::Kill { torn: false, down: None };
+    run(case, &[Step::Write(8), Step::WriteHalf, renamed, Step::Turn, Step::Gzip, Step::Idle, kill]).unwrap();
+}
+
