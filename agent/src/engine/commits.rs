@@ -87,7 +87,8 @@ impl Reader {
         }
     }
 
-    fn tail_at(&mut self, id: Id, offset: u64) -> Option<Tail> {
+    /// What stands in a file before an offset.
+    pub(super) fn tail_at(&mut self, id: Id, offset: u64) -> Option<Tail> {
         let file = self.files.get_mut(id)?;
         if offset == file.offset {
             return Some(file.tail());
