@@ -1,4 +1,6 @@
-//! Sixteen bytes looked at together, by vector instructions that every x86-64 machine has; elsewhere byte by byte.
+//! Sixteen bytes looked at together.
+
+use wide::u8x16;
 
 /// How many bytes are looked at together.
 pub(crate) const LEN: usize = 16;
@@ -6,12 +8,7 @@ pub(crate) const LEN: usize = 16;
 /// Which of the bytes are double quotes or backslashes: a bit for each, the first lowest.
 #[inline]
 pub(crate) fn quotes(block: &[u8; LEN]) -> u32 {
-    #[cfg(target_arch = "x86_64")]
-    #[allow(unsafe_code)]
-    // SAFETY: the function needs SSE2 and nothing else; it is part of x86-64.
-    return unsafe { sse2::quotes(block) };
-    #[cfg(not(target_arch = "x86_64"))]
-    bits(block, is_quote)
+    marked(u8x16::new(*block)).to_bitmask()
 }
 
 /// As [`quotes`], of four blocks behind one another.
@@ -24,18 +21,15 @@ pub(crate) fn quotes_of_four(blocks: &[u8; 4 * LEN]) -> u64 {
 /// Which of the bytes a JSON text cannot hold as they are, or are not ASCII.
 #[inline]
 pub(crate) fn special(block: &[u8; LEN]) -> u32 {
-    #[cfg(target_arch = "x86_64")]
-    #[allow(unsafe_code)]
-    // SAFETY: as above.
-    return unsafe { sse2::special(block) };
-    #[cfg(not(target_arch = "x86_64"))]
-    bits(block, is_special)
+    let block = u8x16::new(*block);
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    // A bit is the highest of its byte: that of the byte itself tells whether it is beyond ASCII.
+    (marked(block) | control | block).to_bitmask()
 }
 
-/// What [`quotes`] looks for.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn is_quote(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\')
+#[inline]
+fn marked(block: u8x16) -> u8x16 {
+    block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\'))
 }
 
 /// What [`special`] looks for.
@@ -43,52 +37,17 @@ pub(crate) fn is_special(byte: u8) -> bool {
     !(0x20..0x80).contains(&byte) || matches!(byte, b'"' | b'\\')
 }
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn bits(block: &[u8; LEN], test: impl Fn(u8) -> bool) -> u32 {
-    block.iter().enumerate().fold(0, |bits, (at, &byte)| bits | u32::from(test(byte)) << at)
-}
-
-#[cfg(target_arch = "x86_64")]
-mod sse2 {
-    use core::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
-    };
-
-    use super::LEN;
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn load(bytes: &[u8; LEN]) -> __m128i {
-        let whole = u128::from_le_bytes(*bytes);
-        _mm_set_epi64x((whole >> 64) as i64, whole as i64)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn marked(block: __m128i) -> __m128i {
-        let quote = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'"' as i8));
-        _mm_or_si128(quote, _mm_cmpeq_epi8(block, _mm_set1_epi8(b'\\' as i8)))
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn quotes(block: &[u8; LEN]) -> u32 {
-        _mm_movemask_epi8(marked(load(block))) as u32
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn special(block: &[u8; LEN]) -> u32 {
-        let block = load(block);
-        // Bytes beyond ASCII are negative.
-        let low = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
-        _mm_movemask_epi8(_mm_or_si128(marked(block), low)) as u32
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn bits(block: &[u8; LEN], test: impl Fn(u8) -> bool) -> u32 {
+        block.iter().enumerate().fold(0, |bits, (at, &byte)| bits | u32::from(test(byte)) << at)
+    }
+
+    fn is_quote(byte: u8) -> bool {
+        matches!(byte, b'"' | b'\\')
+    }
 
     #[test]
     fn every_byte_at_every_place() {

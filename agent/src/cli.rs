@@ -286,7 +286,6 @@ async fn wait(
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => reload(running, files),
-            () = running.discovered() => running.take_discovered(),
             _ = tick.tick() => {
                 if once && running.wait_done(Duration::ZERO) {
                     return Ok(());

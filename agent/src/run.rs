@@ -1,9 +1,12 @@
 //! The whole agent: reader, sender, registry.
 
+mod inputs;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::inputs::Inputs;
 use crate::autodiscover::Discovery;
 use crate::config::{Config, Lasting};
 use crate::document::{Decor, DocumentSettings, Documents, Identity};
@@ -13,7 +16,6 @@ use crate::monitor::http::Server;
 use crate::monitor::{self, Sources};
 use crate::output::{LogstashSettings, OutputError, OutputSettings, OutputStats, Sender};
 use crate::pipeline::{Outlet, channel};
-use crate::processors::Chain;
 use crate::tail::settings::{InputKind, InputSettings, MultilineKind, MultilineSettings, Parser};
 
 /// Why the agent did not start.
@@ -55,24 +57,13 @@ pub struct Running {
     outlet: Outlet,
     /// What the application's output is read by, with `exec`.
     exec: [Arc<InputSettings>; 2],
-    inputs: Mutex<Inputs>,
-    discovery: Mutex<Option<Arc<Discovery>>>,
+    inputs: Arc<Inputs>,
+    discovery: Mutex<Option<Discovery>>,
     drain: Duration,
     servers: Vec<Server>,
     sources: Arc<Sources>,
     /// What it was started with and keeps.
     lasting: Lasting,
-}
-
-/// The inputs that run.
-#[derive(Debug, Default)]
-struct Inputs {
-    /// Those of the configuration.
-    written: Vec<Decor>,
-    /// Those that autodiscover has found.
-    found: Vec<Decor>,
-    /// `processors` of all inputs.
-    processors: Chain,
 }
 
 /// Where the agent stands.
@@ -130,7 +121,7 @@ impl Running {
         let listeners = Listeners::start(&inputs, &outlet, config.memory_limit)?;
         let engine = Engine::start(inputs, &config.data.join("tailrace-registry"), outlet.clone(), options)?;
         let sources = Sources {
-            reader: engine.observer(),
+            reader: engine.remote(),
             output: sender.stats().clone(),
             output_kind: config.output.kind(),
             holds,
@@ -143,7 +134,8 @@ impl Running {
         let sources = Arc::new(sources);
         let servers = monitor::listen(&config.http, &sources).map_err(StartError::Http)?;
         let lasting = config.lasting();
-        let discovery = discover(config)?;
+        let inputs = Arc::new(Inputs::new(config, &engine, &sender));
+        let discovery = discover(config, &inputs)?;
         Ok(Running {
             lasting,
             engine,
@@ -151,11 +143,7 @@ impl Running {
             sender,
             outlet,
             exec,
-            inputs: Mutex::new(Inputs {
-                written: config.inputs.clone(),
-                found: Vec::new(),
-                processors: config.processors.clone(),
-            }),
+            inputs,
             discovery: Mutex::new(discovery),
             drain: config.shutdown_timeout,
             servers,
@@ -170,48 +158,15 @@ impl Running {
             tracing::warn!("{name} of the configuration changed: that takes effect at the next start");
         }
         start_processors(config);
-        self.sender.reload(decors(config, &self.exec), config.processors.clone());
-        match discover(config) {
-            // What was found before is read on until the new one has found it.
-            Ok(discovery) => *self.discovery.lock().unwrap_or_else(PoisonError::into_inner) = discovery,
+        let mut discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the old one has found is read on until the new one has found it.
+        *discovery = None;
+        self.inputs.reload(config, decors(config, &self.exec));
+        match discover(config, &self.inputs) {
+            Ok(new) => *discovery = new,
             Err(error) => tracing::error!("{error}"),
         }
-        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
-        inputs.written.clone_from(&config.inputs);
-        inputs.processors = config.processors.clone();
-        if config.autodiscover.is_none() {
-            inputs.found.clear();
-        }
-        self.go_on(&inputs);
         tracing::info!(inputs = config.inputs.len(), "going on with the inputs of the configuration as it is now");
-    }
-
-    /// Waits until autodiscover has found other inputs; for good where there is none.
-    pub async fn discovered(&self) {
-        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match discovery {
-            Some(discovery) => discovery.changed().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Goes on with what autodiscover has found, if that is anything new.
-    pub fn take_discovered(&self) {
-        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(found) = discovery.and_then(|discovery| discovery.take()) else { return };
-        found.iter().for_each(|decor| decor.processors.start());
-        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
-        tracing::info!(before = inputs.found.len(), now = found.len(), "the inputs of autodiscover have changed");
-        self.sender.reload(found.clone(), inputs.processors.clone());
-        inputs.found = found;
-        self.go_on(&inputs);
-    }
-
-    /// The reader goes on with these inputs; the sender knows them already.
-    fn go_on(&self, inputs: &Inputs) {
-        let all = inputs.written.iter().chain(&inputs.found);
-        self.engine.reload(all.map(|decor| decor.input.clone()).collect());
-        self.sender.stats().reloads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// For showing how it goes.
@@ -231,8 +186,8 @@ impl Running {
 
     /// With `once`: waits until everything is read and acknowledged; `false` when the time-out came first.
     pub fn wait_done(&self, timeout: Duration) -> bool {
-        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        discovery.is_none_or(|discovery| discovery.is_complete())
+        let discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner);
+        discovery.as_ref().is_none_or(Discovery::is_complete)
             && self.engine.wait_done(Some(timeout))
             && self.listeners.as_ref().is_none_or(Listeners::is_done)
     }
@@ -259,8 +214,8 @@ impl Running {
 
     /// The same with a deadline.
     pub fn stop_by(self, deadline: Instant) -> bool {
-        let Running { engine, listeners, sender, outlet, servers, .. } = self;
-        drop(outlet);
+        let Running { engine, listeners, sender, outlet, servers, discovery, .. } = self;
+        drop((outlet, discovery));
         let left = || deadline.saturating_duration_since(Instant::now());
         let heard = listeners.is_none_or(|listeners| listeners.stop(left()));
         let drained = engine.stop(left());
@@ -278,9 +233,12 @@ impl Running {
 }
 
 /// Begins to look for containers, where the configuration asks for it.
-fn discover(config: &Config) -> Result<Option<Arc<Discovery>>, StartError> {
-    let discovery = config.autodiscover.clone().map(Discovery::start);
-    Ok(discovery.transpose().map_err(StartError::Autodiscover)?.map(Arc::new))
+fn discover(config: &Config, inputs: &Arc<Inputs>) -> Result<Option<Discovery>, StartError> {
+    let start = |settings| {
+        let inputs = inputs.clone();
+        Discovery::start(settings, move |found| inputs.found(found))
+    };
+    config.autodiscover.clone().map(start).transpose().map_err(StartError::Autodiscover)
 }
 
 /// Lets processors begin to look up what they add, long before the first event needs it.

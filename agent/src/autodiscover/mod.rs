@@ -10,14 +10,13 @@ mod pods;
 mod settings;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tailrace_common::Object;
 use tailrace_common::yaml::Node;
-use tokio::sync::Notify;
 
 use crate::document::{Decor, deep_merge};
 use crate::metadata::Changes;
@@ -73,12 +72,10 @@ impl Followed {
     }
 }
 
-/// What the thread has found out.
+/// How it stands with the thread.
 #[derive(Debug, Default)]
-struct Found {
-    decors: Mutex<Option<Vec<Decor>>>,
-    changed: Notify,
-    /// Whether every provider has answered.
+struct State {
+    /// Whether everything that is there at the start was told.
     complete: AtomicBool,
     stop: AtomicBool,
 }
@@ -86,47 +83,39 @@ struct Found {
 /// The thread that works out what should be read. Dropped, it stops.
 #[derive(Debug)]
 pub(crate) struct Discovery {
-    found: Arc<Found>,
+    state: Arc<State>,
     changes: Arc<Changes>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Discovery {
-    /// Begins.
+    /// Begins; `tell` gets the inputs that should run, each time these are others.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub(crate) fn start(settings: Arc<Autodiscover>) -> std::io::Result<Discovery> {
-        let (found, changes) = (Arc::new(Found::default()), Arc::new(Changes::default()));
+    pub(crate) fn start(
+        settings: Arc<Autodiscover>,
+        tell: impl Fn(Vec<Decor>) + Send + 'static,
+    ) -> std::io::Result<Discovery> {
+        let (state, changes) = (Arc::new(State::default()), Arc::new(Changes::default()));
         for provider in &settings.providers {
             provider.start(&changes);
         }
-        let (finding, waiting) = (found.clone(), changes.clone());
-        let run = move || follow(&settings, &finding, &waiting);
+        let (finding, waiting) = (state.clone(), changes.clone());
+        let run = move || follow(&settings, &finding, &waiting, tell);
         let thread = std::thread::Builder::new().name("autodiscover".into()).spawn(run)?;
-        Ok(Discovery { found, changes, thread: Some(thread) })
+        Ok(Discovery { state, changes, thread: Some(thread) })
     }
 
-    /// Waits until other inputs should run.
-    pub(crate) async fn changed(&self) {
-        self.found.changed.notified().await;
-    }
-
-    /// The inputs that should run, if they are others than those told before.
-    pub(crate) fn take(&self) -> Option<Vec<Decor>> {
-        self.found.decors.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Whether everything that is there at the start was found and taken.
+    /// Whether everything that is there at the start was found and told.
     pub(crate) fn is_complete(&self) -> bool {
-        self.found.complete.load(Ordering::Acquire)
-            && self.found.decors.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.state.complete.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Discovery {
     fn drop(&mut self) {
-        self.found.stop.store(true, Ordering::SeqCst);
+        self.state.stop.store(true, Ordering::SeqCst);
         self.changes.happened();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -136,16 +125,15 @@ impl Drop for Discovery {
     }
 }
 
-fn follow(settings: &Autodiscover, found: &Found, changes: &Changes) {
+fn follow(settings: &Autodiscover, state: &State, changes: &Changes, tell: impl Fn(Vec<Decor>)) {
     let mut providers: Vec<HashMap<String, Followed>> = settings.providers.iter().map(|_| HashMap::new()).collect();
-    let mut said = Vec::new();
+    let mut said: Option<Vec<Decor>> = None;
     let mut seen = u64::MAX;
-    while !found.stop.load(Ordering::SeqCst) {
+    while !state.stop.load(Ordering::SeqCst) {
         // Asked before what is there: then all of it was seen.
         let complete = settings.providers.iter().all(Provider::is_complete);
         let now = changes.count();
-        let looked = now != seen;
-        if looked {
+        if now != seen || (complete && !state.complete.load(Ordering::Relaxed)) {
             seen = now;
             for (provider, followed) in settings.providers.iter().zip(&mut providers) {
                 reconcile(settings, provider, followed);
@@ -157,16 +145,20 @@ fn follow(settings: &Autodiscover, found: &Found, changes: &Changes) {
             over.for_each(|target| target.inputs.clear());
         }
         let decors = distinct(&providers);
-        if !is_same(&said, &decors) {
-            said.clone_from(&decors);
-            *found.decors.lock().unwrap_or_else(PoisonError::into_inner) = Some(decors);
-            found.changed.notify_one();
+        let news = match &said {
+            // That there is nothing is news too, to who knows of what was there before the configuration was read again.
+            None => complete || !decors.is_empty(),
+            Some(said) => !is_same(said, &decors),
+        };
+        if news {
+            said = Some(decors.clone());
+            tell(decors);
         }
-        if complete && looked {
-            found.complete.store(true, Ordering::Release);
+        if complete {
+            state.complete.store(true, Ordering::Release);
         }
         changes.wait(seen, TICK);
-        if !found.stop.load(Ordering::SeqCst) && changes.count() != seen {
+        if !state.stop.load(Ordering::SeqCst) && changes.count() != seen {
             std::thread::sleep(TOGETHER);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crossbeam_channel::{Receiver, bounded};
 use serde_json::{Value, json};
 
 use super::*;
@@ -10,11 +11,19 @@ use crate::http::fake::{Answer, Fake, eventually};
 use crate::metadata::kubernetes::fake::{Api, ID, pod};
 use crate::tail::settings::Parser;
 
-/// What is found with these providers.
-fn discover(providers: &str) -> Discovery {
+/// Autodiscover, and what it tells.
+struct Told {
+    discovery: Discovery,
+    inputs: Receiver<Vec<Decor>>,
+}
+
+/// With these providers.
+fn discover(providers: &str) -> Told {
     let text = format!("filebeat.autodiscover.providers:\n{providers}\noutput.discard: {{}}\nfields: {{site: here}}\n");
     let config = config::from_text("agent.yml", &text, &config::Overrides::default()).unwrap();
-    Discovery::start(config.autodiscover.unwrap()).unwrap()
+    let (sender, inputs) = bounded(10);
+    let discovery = Discovery::start(config.autodiscover.unwrap(), move |found| drop(sender.send(found))).unwrap();
+    Told { discovery, inputs }
 }
 
 /// What is wrong with these providers.
@@ -24,14 +33,8 @@ fn problems(providers: &str) -> String {
 }
 
 /// The inputs that it tells next.
-fn next(discovery: &Discovery) -> Vec<Decor> {
-    let told = Mutex::new(None);
-    eventually("other inputs", || {
-        let mut told = told.lock().unwrap();
-        *told = discovery.take();
-        told.is_some()
-    });
-    told.into_inner().unwrap().unwrap()
+fn next(told: &Told) -> Vec<Decor> {
+    told.inputs.recv_timeout(Duration::from_secs(20)).unwrap()
 }
 
 fn json_of(object: &Object) -> Value {
@@ -67,8 +70,8 @@ fn hints_of_a_pod_make_an_input() {
         "co.elastic.logs/processors.2.drop_fields": "{\"fields\": [\"a\"]}",
         "co.elastic.logs/processors.1.add_fields.fields.from": "hint"
     })));
-    let discovery = discover(&kubernetes(&api, "  hints.enabled: true"));
-    let found = next(&discovery);
+    let told = discover(&kubernetes(&api, "  hints.enabled: true"));
+    let found = next(&told);
     let [decor] = found.as_slice() else { panic!("{found:?}") };
     let input = &decor.input;
     assert_eq!(input.id, format!("container-logs-{ID}"));
@@ -86,31 +89,31 @@ fn hints_of_a_pod_make_an_input() {
     assert_eq!(added["kubernetes"]["pod"]["name"], "web-6d4b-x2x");
     assert_eq!(added["kubernetes"]["container"], json!({"name": "nginx"}));
     assert_eq!(added["container"], json!({"id": ID, "runtime": "containerd", "image": {"name": "nginx:1.27"}}));
-    assert!(discovery.is_complete());
+    eventually("it to be complete", || told.discovery.is_complete());
 }
 
 #[test]
 fn inputs_follow_their_pods() {
     let api = Api::new();
     api.add(annotated(json!({})));
-    let discovery = discover(&kubernetes(&api, "  hints.enabled: true"));
-    let first = next(&discovery);
+    let told = discover(&kubernetes(&api, "  hints.enabled: true"));
+    let first = next(&told);
     // New labels: other fields, the same input to the reader.
     let mut changed = annotated(json!({}));
     changed["metadata"]["labels"]["tier"] = json!("back");
     api.await_watch();
     api.add(changed);
-    let second = next(&discovery);
+    let second = next(&told);
     assert!(Arc::ptr_eq(&first[0].input, &second[0].input));
     assert_eq!(json_of(&second[0].added)["kubernetes"]["labels"]["tier"], "back");
     // New hints: another input.
     api.add(annotated(json!({"co.elastic.logs/include_lines": "^ERR"})));
-    let third = next(&discovery);
+    let third = next(&told);
     assert!(!Arc::ptr_eq(&second[0].input, &third[0].input) && third[0].input.include_lines.len() == 1);
     // It ends: its last lines are read for a while.
     let deleted = Instant::now();
     api.delete("web-6d4b-x2x");
-    assert_eq!(next(&discovery).len(), 0);
+    assert_eq!(next(&told).len(), 0);
     assert!(deleted.elapsed() >= Duration::from_millis(900), "{:?}", deleted.elapsed());
 }
 
@@ -135,9 +138,9 @@ fn hints_may_switch_off_and_on() {
     ] {
         let api = Api::new();
         api.add(annotated(annotations.clone()));
-        let discovery = discover(&kubernetes(&api, more));
-        eventually("an answer", || discovery.found.complete.load(Ordering::SeqCst));
-        let found = discovery.take().unwrap_or_default();
+        let told = discover(&kubernetes(&api, more));
+        eventually("an answer", || told.discovery.is_complete());
+        let found = next(&told);
         assert_eq!(found.len(), wanted, "{more} {annotations}");
         let mut ids: Vec<&str> = found.iter().map(|decor| decor.input.id.as_str()).collect();
         ids.dedup();
@@ -161,8 +164,8 @@ fn templates_apply_under_their_condition() {
   - config: [{type: container, paths: ['/var/log/${data.kubernetes.nope}']}]
   appenders:
   - {type: config, condition.has_fields: [kubernetes.node.name], config: {fields.appended: true}}";
-    let discovery = discover(&kubernetes(&api, templates));
-    let found = next(&discovery);
+    let told = discover(&kubernetes(&api, templates));
+    let found = next(&told);
     let [decor] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(decor.input.paths, ["/var/log/pods/*005f3b90-4b9d-12f8-acf0-31020a840133/nginx/*.log"]);
     assert_eq!(decor.tags, ["front", "none", "10.1.2.3:80"]);

@@ -201,23 +201,8 @@ fn unescape(text: &mut [u8]) -> Result<usize, &'static str> {
         text.copy_within(from..from + found, to);
         to += found;
         from += found;
-        let simple = match text[from + 1] {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 8,
-            b'f' => 12,
-            b'u' => {
-                let (character, used) = unicode(&text[from..]);
-                to += character.encode_utf8(&mut text[to..]).len();
-                from += used;
-                continue;
-            }
-            other => other,
-        };
-        text[to] = simple;
-        to += 1;
-        from += 2;
+        let (used, written) = unescape_at(text, from, to);
+        (from, to) = (from + used, to + written);
     }
     let len = text.len();
     text.copy_within(from..len, to);
@@ -227,23 +212,58 @@ fn unescape(text: &mut [u8]) -> Result<usize, &'static str> {
 fn check_escapes(text: &[u8]) -> Result<(), &'static str> {
     let mut rest = text;
     while let Some(at) = memchr(b'\\', rest) {
-        let used = match rest.get(at + 1) {
-            Some(b'n' | b't' | b'r' | b'b' | b'f' | b'"' | b'\\' | b'/') => 2,
-            Some(b'u') if hex(rest, at + 2).is_some() => 6,
-            _ => return Err("a wrong escape in a JSON string"),
-        };
-        rest = &rest[at + used..];
+        if !is_escape(rest, at) {
+            return Err("a wrong escape in a JSON string");
+        }
+        // What follows of a longer escape has no backslash.
+        rest = &rest[at + 2..];
     }
     Ok(())
 }
 
-pub(super) fn hex(text: &[u8], at: usize) -> Option<u32> {
+/// Whether an escape begins at `at`, where a backslash stands.
+#[inline]
+pub(super) fn is_escape(text: &[u8], at: usize) -> bool {
+    match text.get(at + 1) {
+        Some(b'u') => hex(text, at + 2).is_some(),
+        Some(&letter) => simple(letter).is_some(),
+        None => false,
+    }
+}
+
+/// Writes at `to` what the escape at `from` stands for; how long this and that is.
+#[inline]
+pub(super) fn unescape_at(text: &mut [u8], from: usize, to: usize) -> (usize, usize) {
+    let letter = text[from + 1];
+    if letter == b'u' {
+        let (character, used) = unicode(&text[from..]);
+        return (used, character.encode_utf8(&mut text[to..]).len());
+    }
+    text[to] = simple(letter).unwrap_or(letter);
+    (2, 1)
+}
+
+/// What a backslash and this letter stand for.
+#[inline]
+fn simple(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 8,
+        b'f' => 12,
+        b'"' | b'\\' | b'/' => letter,
+        _ => return None,
+    })
+}
+
+fn hex(text: &[u8], at: usize) -> Option<u32> {
     let digits = text.get(at..at + 4)?;
     digits.iter().try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
 }
 
 /// The character of `\uXXXX` at the start of `text`, or of a pair of surrogates, and how many bytes it takes.
-pub(super) fn unicode(text: &[u8]) -> (char, usize) {
+fn unicode(text: &[u8]) -> (char, usize) {
     let first = hex(text, 2).unwrap_or(0xFFFD);
     if (0xD800..0xDC00).contains(&first)
         && text.get(6..8) == Some(b"\\u")

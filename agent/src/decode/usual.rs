@@ -1,7 +1,7 @@
 //! The line that Docker writes unless it is told otherwise, read in one go:
 //! `{"log":"text\n","stream":"stdout","time":"2026-11-23T09:15:00.000123456Z"}`.
 
-use super::docker::{DockerLine, hex, unicode};
+use super::docker::{DockerLine, is_escape, unescape_at};
 use super::timestamp::Moments;
 use crate::block;
 use crate::pipeline::Stream;
@@ -85,12 +85,7 @@ impl Escapes {
     }
 
     fn note(&mut self, text: &[u8], at: usize) -> Option<()> {
-        let known = match text.get(at + 1)? {
-            b'n' | b'"' | b'\\' | b't' | b'r' | b'b' | b'f' | b'/' => true,
-            b'u' => hex(text, at + 2).is_some(),
-            _ => false,
-        };
-        if !known {
+        if !is_escape(text, at) {
             return None;
         }
         *self.places.get_mut(self.len)? = u16::try_from(at).ok()?;
@@ -109,22 +104,8 @@ fn unescape(text: &mut [u8], escapes: &[u16]) -> usize {
         let Some(plain) = at.checked_sub(from) else { continue };
         text.copy_within(from..at, to);
         to += plain;
-        from = at + 2;
-        text[to] = match text[at + 1] {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 8,
-            b'f' => 12,
-            b'u' => {
-                let (character, used) = unicode(&text[at..]);
-                to += character.encode_utf8(&mut text[to..]).len();
-                from = at + used;
-                continue;
-            }
-            other => other,
-        };
-        to += 1;
+        let (used, written) = unescape_at(text, at, to);
+        (from, to) = (at + used, to + written);
     }
     let len = text.len();
     text.copy_within(from..len, to);

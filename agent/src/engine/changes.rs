@@ -1,7 +1,7 @@
 //! What the system tells of watched directories, and looking at files of which it tells nothing.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::Id;
@@ -47,20 +47,22 @@ impl Reader {
 
     /// Watches the directories of a file: that of its path, and where a symbolic link leads to.
     pub(super) fn watch_file(&mut self, id: Id) {
-        let path = self.path_of(id);
-        let mut places = vec![path.clone()];
-        if self.files.get(id).is_some_and(|file| file.settings.symlinks)
-            && let Ok(target) = path.canonicalize()
-            && target != path
-        {
-            places.push(target);
-        }
-        for place in places {
+        let Some(file) = self.files.get(id) else { return };
+        for place in self.places(file.input, &file.meta.path) {
             let directory = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if let (Some(watch), Some(name)) = (self.watcher.watch(directory), place.file_name()) {
                 self.files.name(watch, name, id);
             }
         }
+    }
+
+    /// A path, and where it leads if that is elsewhere and the input follows symbolic links.
+    pub(super) fn places(&self, input: usize, path: &Path) -> Vec<PathBuf> {
+        let mut places = vec![path.to_owned()];
+        if self.inputs[input].settings.symlinks {
+            places.extend(path.canonicalize().ok().filter(|target| target != path));
+        }
+        places
     }
 
     /// Looks at a file whose name may have gone, or lead to another file.

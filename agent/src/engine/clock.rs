@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tailrace_common::Timestamp;
+
 /// A clock that only goes forward.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
@@ -11,6 +13,11 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn now(self) -> Instant {
         Instant::now() + self.ahead
+    }
+
+    /// The time of day, for what outlives the process.
+    pub(super) fn wall(self) -> Timestamp {
+        Timestamp::now() + self.ahead
     }
 
     /// Lets time pass at once.

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tailrace_common::Timestamp;
-
 use super::files::Id;
 use super::reader::Reader;
 use crate::discover::Stat;
@@ -24,7 +22,7 @@ impl Reader {
     pub(super) fn save(&mut self) {
         self.next_save = None;
         let begun = self.clock.now();
-        let now = Timestamp::now().secs;
+        let now = self.clock.wall().secs;
         let mut changes = Vec::new();
         for commit in self.acks.take_commits() {
             let Some(id) = self.files.with_key(commit.key) else {
@@ -89,7 +87,8 @@ impl Reader {
         }
     }
 
-    fn tail_at(&mut self, id: Id, offset: u64) -> Option<Tail> {
+    /// What stands in a file before an offset.
+    pub(super) fn tail_at(&mut self, id: Id, offset: u64) -> Option<Tail> {
         let file = self.files.get_mut(id)?;
         if offset == file.offset {
             return Some(file.tail());

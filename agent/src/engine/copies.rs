@@ -59,6 +59,24 @@ fn original_names(name: &str) -> Vec<String> {
     names
 }
 
+/// A sibling of a path that holds the content, and whether it is gzip.
+fn sibling_with(path: &Path, content: &Content, not: u64) -> Option<(PathBuf, bool)> {
+    let base = path.file_name()?.to_str()?;
+    let entries = fs::read_dir(path.parent()?).ok()?;
+    let related =
+        entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(|name| is_rotated_name(base, name)));
+    let mut found: Vec<_> = related
+        .filter_map(|entry| {
+            let path = entry.path();
+            let stat = Stat::of(&path).ok()?;
+            (stat.is_file && stat.inode != not).then_some((stat.modified, path))
+        })
+        .collect();
+    // The newest first: it is the one just made.
+    found.sort_by(|one, other| other.cmp(one));
+    found.into_iter().find_map(|(_, path)| content.is_in(&path).map(|gzip| (path, gzip)))
+}
+
 impl Reader {
     /// The registry's state of a file that was found, if it is a known one.
     pub(super) fn take_state(&mut self, input: usize, path: &Path, stat: &Stat, gzip: bool) -> Option<FileState> {
@@ -117,7 +135,7 @@ impl Reader {
         // Truncated while nobody looked: the copy holds the rest, if there is one.
         let generation = state.generation + 1;
         let origin = std::mem::replace(&mut state.path, path.to_owned());
-        let copy = self.find_content(&origin, &content, stat.inode);
+        let copy = self.find_content(input, &origin, &content, stat.inode);
         let resumed = copy.and_then(|(copy, gzip)| {
             let copy_stat = Stat::of(&copy).ok().filter(|stat| self.take_unread(input, stat))?;
             let id = self.resume(input, &copy, &copy_stat, gzip, state.clone());
@@ -201,23 +219,25 @@ impl Reader {
         Some(FileState { gzip: true, ..state })
     }
 
-    /// A sibling of a path that holds the content, and whether it is gzip.
-    pub(super) fn find_content(&self, path: &Path, content: &Content, not: u64) -> Option<(PathBuf, bool)> {
-        let base = path.file_name()?.to_str()?;
-        let entries = fs::read_dir(path.parent()?).ok()?;
-        let related = entries
-            .flatten()
-            .filter(|entry| entry.file_name().to_str().is_some_and(|name| is_rotated_name(base, name)));
-        let mut found: Vec<_> = related
-            .filter_map(|entry| {
-                let path = entry.path();
-                let stat = Stat::of(&path).ok()?;
-                (stat.is_file && stat.inode != not).then_some((stat.modified, path))
-            })
-            .collect();
-        // The newest first: it is the one just made.
-        found.sort_by(|one, other| other.cmp(one));
-        found.into_iter().find_map(|(_, path)| content.is_in(&path).map(|gzip| (path, gzip)))
+    /// A sibling of a path, or of where it leads, that holds the content, and whether it is gzip.
+    pub(super) fn find_content(
+        &self,
+        input: usize,
+        path: &Path,
+        content: &Content,
+        not: u64,
+    ) -> Option<(PathBuf, bool)> {
+        self.places(input, path).iter().find_map(|place| sibling_with(place, content, not))
+    }
+
+    /// A file that left a path, by what tells it: in the path's directory, or where its link leads.
+    fn find_renamed(&self, input: usize, path: &Path, is: impl Fn(&Stat) -> bool) -> Option<(PathBuf, Stat)> {
+        let places = self.places(input, path);
+        let directories = places.iter().filter_map(|place| fs::read_dir(place.parent()?).ok());
+        directories.flatten().flatten().find_map(|entry| {
+            let stat = Stat::of(&entry.path()).ok()?;
+            (stat.is_file && is(&stat)).then(|| (entry.path(), stat))
+        })
     }
 
     /// A new file may be the copy that copytruncate makes before it truncates the original.
@@ -300,14 +320,7 @@ impl Reader {
     /// A closed file is not at its path any more: looks for it under another name.
     pub(super) fn find_closed(&mut self, id: Id) {
         let Some(file) = self.files.get(id) else { return };
-        let path = file.meta.path.clone();
-        let sibling = path.parent().and_then(|directory| fs::read_dir(directory).ok()).and_then(|entries| {
-            entries
-                .flatten()
-                .map(|entry| entry.path())
-                .find(|path| Stat::of(path).is_ok_and(|stat| file.is_stat(&stat)))
-        });
-        if let Some(path) = sibling {
+        if let Some((path, _)) = self.find_renamed(file.input, &file.meta.path, |stat| file.is_stat(stat)) {
             self.renamed(id, &path);
         } else if let Some((path, gzip)) = self.copy_of_closed(id) {
             self.continue_in(id, &path, gzip);
@@ -319,7 +332,7 @@ impl Reader {
     fn copy_of_closed(&self, id: Id) -> Option<(PathBuf, bool)> {
         let file = self.files.get(id)?;
         let content = Content { head: file.head, tail: file.tail() };
-        self.find_content(file.origin(), &content, 0).filter(|_| file.settings.follow_rotated)
+        self.find_content(file.input, file.origin(), &content, 0).filter(|_| file.settings.follow_rotated)
     }
 
     /// States of the registry whose files the globs do not match: rotated while nobody looked.
@@ -352,17 +365,13 @@ impl Reader {
     /// Goes on with a file that left its path; `true` if the state is dealt with.
     fn find_rotated(&mut self, input: usize, state: &FileState) -> bool {
         let settings = self.inputs[input].settings.clone();
-        let Some(directory) = state.path.parent() else { return false };
         if state.key == FileKey::default() {
             return false;
         }
-        let renamed = fs::read_dir(directory).into_iter().flatten().flatten().find_map(|entry| {
-            let stat = Stat::of(&entry.path()).ok()?;
-            let same =
-                stat.is_same_file(state.device, state.inode, state.birth) || stat.is_born_as(state.inode, state.birth);
-            let same = same && stat.is_file;
-            (same && settings.follow_rotated).then(|| (entry.path(), stat))
+        let renamed = self.find_renamed(input, &state.path, |stat| {
+            stat.is_same_file(state.device, state.inode, state.birth) || stat.is_born_as(state.inode, state.birth)
         });
+        let renamed = renamed.filter(|_| settings.follow_rotated);
         if let Some((path, stat)) = renamed
             && let Some(found) = self.check_state(input, &path, &stat, state.gzip, state.clone())
         {
@@ -370,7 +379,7 @@ impl Reader {
             return true;
         }
         let content = Content { head: state.head, tail: state.tail };
-        let copy = self.find_content(&state.path, &content, 0).filter(|_| settings.follow_rotated);
+        let copy = self.find_content(input, &state.path, &content, 0).filter(|_| settings.follow_rotated);
         let copy = copy.and_then(|(path, gzip)| Some((Stat::of(&path).ok()?, path, gzip)));
         match copy.filter(|(stat, ..)| self.take_unread(input, stat)) {
             Some((stat, path, gzip)) => {
@@ -390,11 +399,13 @@ impl Reader {
     /// Lets go of a file that was found for itself, so that another one can go on in it. `false` if it was read.
     pub(super) fn take_unread(&mut self, input: usize, stat: &Stat) -> bool {
         let Some(known) = self.files.with_inode(input, stat) else { return true };
-        let is_read = |known: &Tracked| known.copy_of.is_none() && (known.offset > 0 || known.complete);
-        if self.files.get(known).is_some_and(is_read) {
+        let Some(file) = self.files.get(known) else { return true };
+        if file.copy_of.is_none() && (file.offset > 0 || file.complete) && !file.is_twin() {
             return false;
         }
+        let key = file.key();
         self.files.remove(known);
+        self.registry.write(vec![Change::Forget(key)]);
         true
     }
 

@@ -1,7 +1,5 @@
 //! Lines become entries, entries batches, and batches go out with the positions they bring their file to.
 
-use tailrace_common::Timestamp;
-
 use super::files::Id;
 use super::reader::Reader;
 use super::tracked::Overlap;
@@ -43,7 +41,7 @@ impl Reader {
 
     /// Decodes lines, given by where they are in the text and in the file, and hands the batch over.
     pub(super) fn emit(&mut self, id: Id, mut text: Text, lines: &[(usize, usize, u64, u64, Flags)]) {
-        let now = Now { wall: Timestamp::now(), tick: self.clock.now() };
+        let now = Now { wall: self.clock.wall(), tick: self.clock.now() };
         let Some(file) = self.files.get_mut(id) else { return };
         let format = self.inputs[file.input].lines(file.big_endian);
         let mut decoder = match file.decoder.take() {
@@ -64,7 +62,7 @@ impl Reader {
 
     /// Sends on what waited in the decoder: for too long, or `all` of it.
     pub(super) fn release(&mut self, id: Id, all: bool) {
-        let now = Now { wall: Timestamp::now(), tick: self.clock.now() };
+        let now = Now { wall: self.clock.wall(), tick: self.clock.now() };
         let Some(file) = self.files.get_mut(id) else { return };
         let Some(mut decoder) = file.decoder.take() else { return };
         let (mut text, mut entries, mut older) = (Text::default(), Vec::new(), Vec::new());

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use tailrace_common::Timestamp;
-
 use super::files::Id;
 use super::input::Input;
 use super::reader::Reader;
@@ -24,7 +22,8 @@ impl Reader {
     pub(super) fn scan(&mut self) {
         self.scans += 1;
         self.watcher.retry();
-        let first = self.scans == 1;
+        // Of inputs that come only now as well, files may have been rotated away while nobody looked.
+        let new = self.inputs.iter().any(|input| !input.scanned);
         let mut interval = Duration::from_secs(60);
         let mut forbidden = Vec::new();
         for input in 0..self.inputs.len() {
@@ -58,7 +57,7 @@ impl Reader {
                 self.recheck(id);
             }
         }
-        if first {
+        if new {
             self.find_unmatched();
         }
         self.forget_inactive();
@@ -78,7 +77,7 @@ impl Reader {
 
     /// `clean_inactive`: states of files that are not there and did not change for so long.
     fn forget_inactive(&mut self) {
-        let now = Timestamp::now().secs;
+        let now = self.clock.wall().secs;
         let limits = self.inputs.iter().filter_map(|input| Some((input.scope.clone(), input.settings.clean_inactive?)));
         let limits: HashMap<String, Duration> = limits.collect();
         if limits.is_empty() {

@@ -141,26 +141,37 @@ pub struct Stats {
 /// A running engine. Dropped, it stops reading without waiting for acknowledgements.
 #[derive(Debug)]
 pub struct EngineHandle {
-    commands: Sender<Command>,
-    waker: Waker,
-    done: Arc<Done>,
+    remote: Remote,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Looks at a running engine, from any thread.
+/// Looks at a running engine and gives it other inputs, from any thread.
 #[derive(Clone, Debug)]
-pub struct Observer {
+pub struct Remote {
     commands: Sender<Command>,
     waker: Waker,
+    done: Arc<Done>,
 }
 
-impl Observer {
+impl Remote {
+    /// Goes on with these inputs instead. Files of inputs that stay are read on without a break; files that no input
+    /// reads any more are let go, their positions stay in the registry.
+    pub fn reload(&self, inputs: Vec<Arc<InputSettings>>) {
+        self.done.unset();
+        self.send(Command::Reload(inputs));
+    }
+
     /// What the reader did and where it stands; none when it is gone or does not answer in time.
     pub fn stats(&self) -> Option<Stats> {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.commands.send(Command::Stats(reply)).ok()?;
-        self.waker.wake();
+        self.send(Command::Stats(reply));
         answer.recv_timeout(Duration::from_secs(5)).ok()
+    }
+
+    fn send(&self, command: Command) {
+        // Without the thread nobody waits for the command: the answer's channel closes with it.
+        self.commands.send(command).ok();
+        self.waker.wake();
     }
 }
 
@@ -234,27 +245,20 @@ impl Engine {
             .name("reader".into())
             .spawn(move || reader.run(&inbox))
             .map_err(EngineError::Start)?;
-        Ok(EngineHandle { commands, waker, done, thread: Some(thread) })
+        Ok(EngineHandle { remote: Remote { commands, waker, done }, thread: Some(thread) })
     }
 }
 
 impl EngineHandle {
-    /// Goes on with these inputs instead. Files of inputs that stay are read on without a break; files that no input
-    /// reads any more are let go, their positions stay in the registry.
-    pub fn reload(&self, inputs: Vec<Arc<InputSettings>>) {
-        self.done.unset();
-        self.send(Command::Reload(inputs));
-    }
-
-    /// For looking at it from elsewhere.
-    pub fn observer(&self) -> Observer {
-        Observer { commands: self.commands.clone(), waker: self.waker.clone() }
+    /// For looking at it and changing its inputs from elsewhere.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
     }
 
     /// Stops reading, waits until everything read is acknowledged or the deadline has passed, saves the positions.
     pub fn stop(mut self, deadline: Duration) -> Drained {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.send(Command::Stop(deadline, reply));
+        self.remote.send(Command::Stop(deadline, reply));
         let drained = answer.recv().unwrap_or(Drained::Left(0));
         self.join();
         drained
@@ -263,20 +267,14 @@ impl EngineHandle {
     /// With [`EngineOptions::once`]: waits until every file is read to its end and acknowledged. `false` when the
     /// time-out came first.
     pub fn wait_done(&self, timeout: Option<Duration>) -> bool {
-        self.done.wait(timeout)
+        self.remote.done.wait(timeout)
     }
 
     /// What the reader did and where it stands.
     pub fn stats(&self) -> Stats {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.send(Command::Stats(reply));
+        self.remote.send(Command::Stats(reply));
         answer.recv().unwrap_or_default()
-    }
-
-    fn send(&self, command: Command) {
-        // Without the thread nobody waits for the command: the answer's channel closes with it.
-        self.commands.send(command).ok();
-        self.waker.wake();
     }
 
     fn join(&mut self) {
@@ -291,8 +289,75 @@ impl EngineHandle {
 impl Drop for EngineHandle {
     fn drop(&mut self) {
         if self.thread.is_some() {
-            self.send(Command::Abandon);
+            self.remote.send(Command::Abandon);
             self.join();
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::pipeline::channel;
+
+    #[test]
+    fn inputs_that_go_or_change_places_keep_their_files_states() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = folder.path().join("registry");
+        let input = |id: &str| {
+            let path = folder.path().join(format!("{id}.log"));
+            std::fs::write(&path, "a line\n").unwrap();
+            Arc::new(InputSettings {
+                id: id.into(),
+                paths: vec![path.display().to_string()],
+                ..InputSettings::default()
+            })
+        };
+        let inputs = ["first", "second", "third"].map(input);
+        let (outlet, batches) = channel();
+        let engine = Engine::start(inputs.to_vec(), &registry, outlet, EngineOptions::default()).unwrap();
+        for _ in &inputs {
+            batches.recv_timeout(Duration::from_secs(20)).unwrap().ticket.acknowledge();
+        }
+        let [first, second, third] = inputs;
+        engine.remote().reload(vec![third.clone(), first.clone()]);
+        assert_eq!(engine.stats().files.len(), 2);
+        engine.remote().reload(vec![second, first, third]);
+        assert_eq!(engine.stop(Duration::from_secs(20)), Drained::All);
+        let states = Store::read(&registry).unwrap();
+        assert_eq!(states.len(), 3);
+        for state in states {
+            assert_eq!(state.path.file_stem().unwrap().to_str(), Some(state.scope.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_was_rotated_out_of_the_glob_while_nobody_looked_is_read_before_what_came_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let (live, old) = (folder.path().join("app.log"), folder.path().join("app.log.1"));
+        let start = || {
+            let (paths, id) = (vec![live.display().to_string()], "app".into());
+            let input = InputSettings { id, paths, ..InputSettings::default() };
+            let (outlet, batches) = channel();
+            let registry = folder.path().join("registry");
+            (Engine::start(vec![Arc::new(input)], &registry, outlet, EngineOptions::default()).unwrap(), batches)
+        };
+        let next = |batches: &crossbeam_channel::Receiver<crate::pipeline::Batch>| {
+            let batch = batches.recv_timeout(Duration::from_secs(20)).unwrap();
+            batch.ticket.acknowledge();
+            (batch.file.path.clone(), batch.entries[0].start)
+        };
+        std::fs::write(&live, "one\n").unwrap();
+        let (engine, batches) = start();
+        assert_eq!(next(&batches), (live.clone(), 0));
+        assert_eq!(engine.stop(Duration::from_secs(20)), Drained::All);
+
+        std::fs::write(&live, "one\ntwo\n").unwrap();
+        std::fs::rename(&live, &old).unwrap();
+        std::fs::write(&live, "three\n").unwrap();
+        let (engine, batches) = start();
+        assert_eq!([next(&batches), next(&batches)], [(old, 4), (live.clone(), 0)]);
+        assert_eq!(engine.stop(Duration::from_secs(20)), Drained::All);
     }
 }

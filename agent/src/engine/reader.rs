@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tailrace_common::Timestamp;
 
 use super::clock::Clock;
 use super::files::{Files, Id};
@@ -365,11 +364,12 @@ impl Reader {
     fn reload(&mut self, settings: Vec<Arc<InputSettings>>) {
         let inputs: Vec<Input> = settings.into_iter().map(Input::new).collect();
         self.done.unset();
+        // As long as the files still belong to the old inputs.
+        self.save_all();
         let old = std::mem::replace(&mut self.inputs, inputs);
         // Every file is found anew under the new inputs; its position comes from what is acknowledged, so what is
         // still on its way keeps its place.
         let followed = self.files.ids();
-        self.save_all();
         self.quotas.clear();
         self.move_to_new_inputs(&old, &followed);
         self.next_scan = self.clock.now();
@@ -378,20 +378,16 @@ impl Reader {
     /// Files of an input that stays go on under its new settings, the others are let go.
     fn move_to_new_inputs(&mut self, old: &[Input], followed: &[Id]) {
         for id in followed {
-            let Some(mut file) = self.files.remove(*id) else { continue };
+            let Some(file) = self.files.get(*id) else { continue };
             let scope = &old[file.input].scope;
             let place = self.inputs.iter().position(|input| {
                 input.scope == *scope && input.globs.iter().any(|glob| glob.matches(&file.meta.path) || file.rotated)
             });
             let Some(place) = place else {
-                self.unmatched.entry(file.meta.inode).or_default().push(file.state(
-                    scope,
-                    &self.acks.committed(file.key()).unwrap_or(file.issued.clone()),
-                    None,
-                    Timestamp::now().secs,
-                ));
+                self.leave(*id, scope);
                 continue;
             };
+            let Some(mut file) = self.files.remove(*id) else { continue };
             file.input = place;
             file.settings = self.inputs[place].settings.clone();
             file.predecessor = None;
@@ -407,6 +403,16 @@ impl Reader {
         }
         self.ready.retain(|id| self.files.get(*id).is_some_and(|file| file.queued));
         self.starved.clear();
+    }
+
+    /// Lets a file go that no input reads now. Should one come for it, it goes on behind what is acknowledged.
+    fn leave(&mut self, id: Id, scope: &str) {
+        let position = self.committed(id);
+        let tail = self.tail_at(id, position.offset);
+        let now = self.clock.wall().secs;
+        if let Some(file) = self.files.remove(id) {
+            self.unmatched.entry(file.meta.inode).or_default().push(file.state(scope, &position, tail, now));
+        }
     }
 
     fn is_done(&self) -> bool {

@@ -231,6 +231,11 @@ impl Tracked {
         Stat::of_file(file).is_ok_and(|stat| stat.size >= self.size) && (self.offset > SAME_HEADS || self.follows())
     }
 
+    /// Whether it was left alone as the compressed form of a file that was followed: nothing of it was read itself.
+    pub(super) fn is_twin(&self) -> bool {
+        self.complete && self.head.len == 0
+    }
+
     /// Whether it is open, or can be opened by its path.
     pub(super) fn is_reachable(&self) -> bool {
         self.source.is_some() || Stat::of(&self.meta.path).is_ok_and(|stat| self.is_stat(&stat))

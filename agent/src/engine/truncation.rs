@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rustix::fs::SeekFrom;
-use tailrace_common::Timestamp;
 
 use super::copies::Content;
 use super::files::Id;
@@ -28,9 +27,9 @@ impl Reader {
         }
         tracing::debug!(path = %file.meta.path.display(), read = file.offset, seen = file.size, "a file was truncated");
         let content = Content { head: file.head, tail: file.tail() };
-        let path = file.origin().to_owned();
+        let (input, path) = (file.input, file.origin().to_owned());
         self.skip_read_copies(id);
-        let copy = self.find_content(&path, &content, stat.inode);
+        let copy = self.find_content(input, &path, &content, stat.inode);
         let copied = copy.and_then(|(copy, gzip)| self.split_off(id, &copy, gzip));
         if copied.is_none() {
             self.release(id, true);
@@ -226,7 +225,7 @@ impl Reader {
             message: Span { start: 0, len: text.len() as u32 },
             start: offset,
             end: offset + bytes,
-            timestamp: Timestamp::now(),
+            timestamp: self.clock.wall(),
             stream: Stream::None,
             flags,
             extra: Some(Box::new(Extra { loss: Some(Loss { bytes, offset, reason }), ..Extra::default() })),

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::engine::{Observer, Stats};
+use crate::engine::{Remote, Stats};
 use crate::output::{ClusterState, LaneStats, OutputStats};
 use crate::pipeline::Holds;
 use http::{Address, Request, Response, Server};
@@ -40,7 +40,7 @@ pub const SOCKET: &str = "agent.sock";
 /// Where what is shown comes from.
 pub struct Sources {
     /// The reader.
-    pub reader: Observer,
+    pub reader: Remote,
     /// The sender.
     pub output: Arc<OutputStats>,
     /// `kafka`, `file`, ...

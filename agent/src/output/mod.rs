@@ -158,8 +158,7 @@ trait Output {
 /// The sender's thread.
 pub struct Sender {
     stats: Arc<OutputStats>,
-    /// What is new since the sender looked last.
-    reloaded: Reloaded,
+    reloads: Reloads,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -196,14 +195,14 @@ impl Sender {
             OutputSettings::Console => Box::new(console::Console::new(stats.clone())),
             OutputSettings::Discard => Box::new(Discard { stats: stats.clone() }),
         };
-        let reloaded = Reloaded::default();
-        let reloading = reloaded.clone();
+        let reloads = Reloads::default();
+        let reloading = reloads.clone();
         let run = move || {
             let mut wait = Duration::ZERO;
             loop {
                 match batches.recv_timeout(wait) {
                     Ok(batch) => {
-                        take_reloaded(&reloading, &mut documents);
+                        reloading.take(&mut documents);
                         output.publish(batch, &mut documents);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
@@ -216,7 +215,7 @@ impl Sender {
         };
         let thread = std::thread::Builder::new().name("sender".into()).spawn(run);
         let thread = thread.map_err(|error| OutputError(format!("cannot start a thread: {error}")))?;
-        Ok(Sender { stats, reloaded, stop, thread: Some(thread) })
+        Ok(Sender { stats, reloads, stop, thread: Some(thread) })
     }
 
     /// What it counted.
@@ -224,13 +223,9 @@ impl Sender {
         &self.stats
     }
 
-    /// Goes on with other inputs and processors. To be called before the reader is told.
-    pub fn reload(&self, decors: Vec<Decor>, processors: Chain) {
-        let mut reloaded = self.reloaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut all, _) = reloaded.take().unwrap_or_default();
-        // What was not taken over yet may have been read meanwhile.
-        all.extend(decors);
-        *reloaded = Some((all, processors));
+    /// For changing its inputs from elsewhere.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
     }
 
     /// Gives up waiting for the far side: what is not acknowledged is read again at the next start.
@@ -248,12 +243,30 @@ impl Sender {
     }
 }
 
-/// Inputs, and the processors of all inputs.
-type Reloaded = Arc<Mutex<Option<(Vec<Decor>, Chain)>>>;
+/// Gives the sender other inputs, and other processors of all inputs, from any thread.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads(Arc<Mutex<Option<Reload>>>);
 
-fn take_reloaded(reloaded: &Reloaded, documents: &mut Documents) {
-    if let Some((decors, processors)) = reloaded.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        documents.reload(decors, processors);
+#[derive(Debug, Default)]
+struct Reload {
+    decors: Vec<Decor>,
+    processors: Chain,
+}
+
+impl Reloads {
+    /// Goes on with these. To be called before the reader is told.
+    pub fn put(&self, decors: Vec<Decor>, processors: Chain) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = waiting.get_or_insert_default();
+        // What was not taken over yet may have been read meanwhile.
+        waiting.decors.extend(decors);
+        waiting.processors = processors;
+    }
+
+    fn take(&self, documents: &mut Documents) {
+        if let Some(Reload { decors, processors }) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            documents.reload(decors, processors);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lines of the registry's file.
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::record::{FileState, Tail};
 use super::store::{RegistryError, VERSION};
 use crate::pipeline::FileKey;
+
+/// No record is nearly as long: a longer line is damaged, and never stands in memory whole.
+const LONGEST: usize = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,17 +48,12 @@ pub(super) fn load(mut from: impl BufRead, path: &Path) -> Result<Loaded, Regist
     let mut states = States::new();
     let (mut seed, mut damaged, mut whole) = (0, 0, 0u64);
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = from.read_until(b'\n', &mut line);
-        if read.map_err(|source| RegistryError::Io { path: path.to_owned(), source })? == 0 {
-            break;
-        }
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let io = |source| RegistryError::Io { path: path.to_owned(), source };
+    while next_line(&mut from, &mut line).map_err(io)? {
         if line.is_empty() {
             continue;
         }
-        let Some(json) = checked(line) else {
+        let Some(json) = checked(&line) else {
             damaged += 1;
             continue;
         };
@@ -90,6 +88,18 @@ pub(super) fn load(mut from: impl BufRead, path: &Path) -> Result<Loaded, Regist
     Ok((states, seed, damaged))
 }
 
+/// Reads a line without its end, and of one that is too long only its start; `false` where there is none.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = Read::take(&mut *from, LONGEST as u64).read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if read == LONGEST {
+        from.skip_until(b'\n')?;
+    }
+    Ok(read > 0)
+}
+
 #[derive(Deserialize)]
 struct Header {
     registry: HeaderVersion,
@@ -114,4 +124,28 @@ fn checked(line: &[u8]) -> Option<&[u8]> {
 pub fn read_records(bytes: &[u8]) -> Result<Vec<FileState>, RegistryError> {
     let (states, ..) = load(bytes, Path::new("registry"))?;
     Ok(states.into_values().map(|state| *state).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn record(number: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        append(&mut bytes, &Whole::File(&FileState { key: FileKey([number; 16]), ..FileState::default() }));
+        bytes
+    }
+
+    #[test]
+    fn a_line_as_long_as_the_file_is_one_damaged_record_and_not_read_into_memory() {
+        let rotten = vec![b'x'; 5 * LONGEST];
+        let bytes = [record(1), rotten.clone(), b"\n".to_vec(), record(2), rotten].concat();
+        let (states, _, damaged) = load(&*bytes, Path::new("x")).unwrap();
+        assert_eq!((states.len(), damaged), (2, 2));
+        let (mut from, mut line) = (&*bytes, Vec::new());
+        while next_line(&mut from, &mut line).unwrap() {
+            assert!(line.capacity() <= 2 * LONGEST, "{}", line.capacity());
+        }
+    }
 }

@@ -135,6 +135,17 @@ impl Agent {
         self.turn();
     }
 
+    /// It goes on with its input, or without any. What comes behind something unacknowledged may then come again.
+    pub(super) fn reload(&mut self, with_input: bool) {
+        let inputs = if with_input { vec![self.settings.clone()] } else { Vec::new() };
+        self.commands.0.send(Command::Reload(inputs)).unwrap();
+        self.turn();
+        if !with_input {
+            let left = self.deliveries.iter_mut().skip_while(|delivery| delivery.acknowledged);
+            left.for_each(|delivery| delivery.may_repeat = true);
+        }
+    }
+
     fn take(&mut self) {
         for batch in self.batches.try_iter().collect::<Vec<_>>() {
             let first = self.deliveries.len();

@@ -42,21 +42,27 @@ pub(super) fn faults(world: &World, deliveries: &[Delivery], holds_back: bool) -
     for delivery in deliveries {
         by_key.entry((delivery.run, delivery.key)).or_default().push(delivery);
     }
-    // Those with the most lines first: they leave the least choice to the others.
+    let candidates = |group: &[&Delivery]| -> Vec<usize> {
+        let fits_all = |generation: &Generation| group.iter().all(|delivery| fits(delivery, generation));
+        (0..world.generations.len()).filter(|at| fits_all(&world.generations[*at])).collect()
+    };
+    // Those that fit the fewest and have the most lines first: they leave the least choice to the others.
     let mut groups: Vec<_> = by_key.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.iter().filter(|delivery| !delivery.is_loss).count()));
+    groups.sort_by_cached_key(|group| {
+        let lines = group.iter().filter(|delivery| !delivery.is_loss).count();
+        (candidates(group).len(), std::cmp::Reverse(lines))
+    });
     let mut of_key: BTreeMap<FileKey, usize> = BTreeMap::new();
     for group in groups {
-        let candidates = (0..bytes.len()).filter(|at| {
-            let generation = &world.generations[*at];
-            group.iter().all(|delivery| fits(delivery, generation))
-        });
+        let key = group.first().map(|delivery| delivery.key);
         // Equal beginnings fit several, and a loss fits all; the one of which these bytes are missing is meant.
         let covered = |at: &usize| -> usize {
             let there = there(world, *at);
             let cost = |delivery: &&Delivery| -> usize {
                 let range = delivery.start as usize..delivery.end as usize;
-                let seen = world.generations[*at].seen;
+                // What had the key before a kill is known from the registry, although it was not seen since.
+                let is_known = key.is_some_and(|key| of_key.get(&key) == Some(at));
+                let seen = if is_known { usize::MAX } else { world.generations[*at].seen };
                 let kept = |byte: usize| usize::from(byte >= seen) + 2 * usize::from(byte < there);
                 let kept: usize = if delivery.is_loss { range.clone().map(kept).sum() } else { 0 };
                 let covered = |byte: &Byte| byte.lost + if delivery.is_loss { byte.surely } else { byte.delivered };
@@ -64,10 +70,9 @@ pub(super) fn faults(world: &World, deliveries: &[Delivery], holds_back: bool) -
             };
             group.iter().map(cost).sum()
         };
-        let key = group.first().map(|delivery| delivery.key);
         let same_key = |at: &usize| key.is_none_or(|key| of_key.get(&key).is_none_or(|known| known == at));
         let is_loss = group.iter().all(|delivery| delivery.is_loss);
-        let Some(at) = candidates.min_by_key(|at| (covered(at), is_loss && !same_key(at))) else {
+        let Some(at) = candidates(&group).into_iter().min_by_key(|at| (covered(at), !same_key(at))) else {
             faults.push(format!("delivered what nobody wrote: {group:?}"));
             continue;
         };

@@ -1,6 +1,6 @@
 //! Asks the cluster about topics on a thread of its own, so that nobody waits for the answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -31,11 +31,18 @@ impl Scout {
         let (questions, inbox) = bounded::<Question>(QUESTIONS);
         let (outbox, answers) = bounded(QUESTIONS);
         std::thread::Builder::new().name("scout".into()).spawn(move || {
+            let mut met = Weak::new();
             for (topic, client) in inbox {
                 let answer = ask(&client, &topic);
-                drop(client);
-                if outbox.send((topic, answer)).is_err() {
+                let new = answer.is_ok() && met.as_ptr() != Arc::as_ptr(&client);
+                if outbox.send((topic.clone(), answer)).is_err() {
                     return;
+                }
+                if new {
+                    // Nothing goes out before librdkafka has an id for its producer. It looks for one twice a second,
+                    // and whenever a broker answers by the address that the cluster told: not yet the first time.
+                    ask(&client, &topic).ok();
+                    met = Arc::downgrade(&client);
                 }
             }
         })?;
