@@ -125,6 +125,30 @@ impl Files {
         Some(file)
     }
 
+    /// The file is read by another input from now on; what came before and after it stays so. When all have moved,
+    /// [`Files::moved`] is to follow.
+    pub(super) fn move_to(&mut self, id: Id, input: usize) {
+        let Some(file) = self.get(id) else { return };
+        let (old, meta) = (file.input, file.meta.clone());
+        let at_path = self.at_path(old, &meta.path) == Some(id);
+        self.by_inode.remove(self.hash((old, meta.device, meta.inode)), id);
+        self.by_path.remove(self.hash((old, &*meta.path)), id);
+        if let Some(file) = self.get_mut(id) {
+            file.input = input;
+        }
+        self.index_inode((input, meta.device, meta.inode), id);
+        if at_path {
+            self.index_path(input, &meta.path, id);
+        }
+    }
+
+    /// Which files left which paths is known by the files' present inputs again.
+    pub(super) fn moved(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        let present = left.into_iter().filter_map(|((_, path), id)| Some(((self.get(id)?.input, path), id)));
+        self.left = present.collect();
+    }
+
     /// Removes a file whose key another one has taken over.
     pub(super) fn remove_shadow(&mut self, id: Id) {
         drop(self.remove(id));

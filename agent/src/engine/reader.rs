@@ -387,20 +387,17 @@ impl Reader {
                 self.leave(*id, scope);
                 continue;
             };
-            let Some(mut file) = self.files.remove(*id) else { continue };
-            file.input = place;
-            file.settings = self.inputs[place].settings.clone();
-            file.predecessor = None;
-            file.successor = None;
-            file.names.clear();
-            file.queued = false;
-            file.starved = false;
-            file.timer = None;
+            self.files.move_to(*id, place);
+            if let Some(file) = self.files.get_mut(*id) {
+                file.settings = self.inputs[place].settings.clone();
+                file.starved = false;
+                file.timer = None;
+            }
             self.inputs[place].scanned = true;
-            let id = self.files.insert(*file);
-            self.watch_file(id);
-            self.queue(id);
+            self.watch_file(*id);
+            self.queue(*id);
         }
+        self.files.moved();
         self.ready.retain(|id| self.files.get(*id).is_some_and(|file| file.queued));
         self.starved.clear();
     }
