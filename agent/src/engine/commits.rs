@@ -7,6 +7,7 @@ use super::reader::Reader;
 use crate::discover::Stat;
 use crate::pipeline::Position;
 use crate::registry::{Change, TAIL_LENGTH, Tail};
+use crate::tail::settings::Compression;
 use crate::tail::source::Source;
 
 /// How soon a file is looked at again whose end waits for acknowledgements.
@@ -169,6 +170,16 @@ impl Reader {
         self.plan(id);
     }
 
+    /// A deleted file may stand compressed beside its old place, where no scan has found it yet: that is the same one.
+    fn went_on_compressed(&mut self, id: Id) -> bool {
+        if self.files.get(id).is_none_or(|file| file.gzip || file.settings.compression == Compression::None) {
+            return false;
+        }
+        let Some((path, true)) = self.copy_of_closed(id) else { return false };
+        self.continue_in(id, &path, true);
+        true
+    }
+
     /// Lets a file go of which nothing more comes, once all of it is acknowledged. `true` if it is gone.
     fn finished(&mut self, id: Id) -> bool {
         if self.files.get(id).is_some_and(|file| file.deleted && file.grew()) {
@@ -189,6 +200,9 @@ impl Reader {
             return false;
         }
         if over {
+            if self.went_on_compressed(id) {
+                return true;
+            }
             self.save();
             self.close(id);
             self.files.remove(id);

@@ -329,7 +329,8 @@ impl Reader {
         }
     }
 
-    fn copy_of_closed(&self, id: Id) -> Option<(PathBuf, bool)> {
+    /// The sibling that holds what was read of a file, and whether it is gzip.
+    pub(super) fn copy_of_closed(&self, id: Id) -> Option<(PathBuf, bool)> {
         let file = self.files.get(id)?;
         let content = Content { head: file.head, tail: file.tail() };
         self.find_content(file.input, file.origin(), &content, 0).filter(|_| file.settings.follow_rotated)

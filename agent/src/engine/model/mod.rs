@@ -275,8 +275,6 @@ impl Run {
                 self.agent.start();
             }
             Step::Reload => self.agent.reload(true),
-            // Not right yet: what is compressed soon after the input came back may be taken for new, and be sent twice.
-            Step::Away { .. } if self.case.compression => {}
             Step::Away { down } => {
                 self.idle();
                 self.agent.acknowledge_all();
@@ -372,6 +370,13 @@ fn compressed_generations_are_known_after_the_configuration_was_read_again() {
     let before = [Step::Write(7), Step::Write(7), Step::Turn, Step::Write(6), Step::Acknowledge(0), copied(false)];
     let after = [Step::Write(1), Step::Reload, Step::Idle, Step::Idle, Step::AcknowledgeAll, Step::Gzip, copied(true)];
     run(case, &[before.as_slice(), &after].concat()).unwrap();
+}
+
+#[test]
+fn what_is_compressed_between_two_looks_is_known_when_its_original_is_gone() {
+    let case = Case { setup: Setup { watches: false, ..PLAIN.setup }, all: true, compression: true, ..PLAIN };
+    let away = [Step::Write(1), Step::Rename { reopen: true }, Step::Away { down: None }];
+    run(case, &[away.as_slice(), &[Step::Turn, Step::Gzip, Step::Wait(6), Step::Turn]].concat()).unwrap();
 }
 
 #[test]
