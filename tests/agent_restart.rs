@@ -19,6 +19,15 @@ const KILLS: usize = 3;
 /// Lines to a file and a hundredth of a second.
 const BURST: u64 = 20;
 
+/// Stops the writing also where the test fails: it waits for its threads.
+struct Stop<'s>(&'s AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Writes numbered lines to two files, one of which is renamed now and then, until `stop`; how many there are of each.
 fn write_lines(folder: &Path, stop: &AtomicBool, written: &AtomicU64) -> u64 {
     let open = |name: &str| File::options().create(true).append(true).open(folder.join(name)).unwrap();
@@ -59,6 +68,7 @@ fn a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing() {
     let agent = Program::start(&mut command, folder.path(), "agent");
     let count = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_lines(folder.path(), &stop, &written));
+        let done = Stop(&stop);
         for _ in 0..KILLS {
             let before = kafka::count_records(&topic);
             eventually("records come", || (kafka::count_records(&topic) > before + 2000).then_some(()));
@@ -67,7 +77,7 @@ fn a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing() {
             eventually("lines are written meanwhile", || (written.load(Ordering::Relaxed) > seen + 1000).then_some(()));
             broker.restart();
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(done);
         writer.join().unwrap()
     });
     eventually("all records are in kafka", || (kafka::count_records(&topic) >= 2 * count as i64).then_some(()));
