@@ -14,6 +14,9 @@ fuzz_target!(|text: &str| {
         let options = "recursive => true allow_empty_values => true trim_value => \"<>\" target => \"kv\"";
         run_filters(&format!("kv {{ field_split => {field} value_split => {value} {options} }}"), message);
         run_filters(&format!("kv {{ field_split_pattern => {field} timeout_millis => 1000 }}"), message);
-        run_filters(&format!("kv {{ trim_key => {field} remove_char_value => {value} whitespace => strict }}"), message);
+        run_filters(
+            &format!("kv {{ trim_key => {field} remove_char_value => {value} whitespace => strict }}"),
+            message,
+        );
     }
 });
