@@ -63,6 +63,13 @@ fn the_linear_program_goes_through_rounds_that_take_nothing() {
     assert_eq!(captures(r"(?>((b|bc)*)+)$", "bc"), [end, end, None]);
 }
 
+/// A round that takes nothing ends a lazy loop with an end, and one that is not written out.
+#[test]
+fn rounds_that_are_due_may_end_a_loop() {
+    assert_eq!(captures(r"a(?:(?<x>)|\D1){1,3}?(?<!a)", "-aa'1"), [Some((2, 5)), None]);
+    assert_eq!(captures(r"[]a](?:b{2}(?=-c)|(?:(?<x>|ab*\G)|\D1)){1,3}?(?<!a)", "-aa'1"), [Some((2, 5)), None]);
+}
+
 #[test]
 fn groups_repeated_no_times_can_be_called() {
     assert_eq!(captures(r"(?<x>a+){0}b\g<x>", "baa"), [Some((0, 3)), Some((1, 3))]);

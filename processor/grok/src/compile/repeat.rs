@@ -47,9 +47,8 @@ impl Compiler {
     }
 
     fn unrolls(&self, body: &Node, by: Repeat) -> bool {
-        let rounds = if by.max == UNLIMITED { by.min + 1 } else { by.max };
         let limit = if self.careful { UNROLL_CAREFUL } else { UNROLL };
-        self.has_calls || size(body).saturating_mul(u64::from(rounds)) <= limit
+        self.has_calls || written_out(body, by) <= limit
     }
 
     /// A run of single characters.
@@ -125,33 +124,41 @@ impl Compiler {
     fn unrolled(&mut self, body: &Node, by: Repeat, follow: Follow) -> Result<(), Error> {
         let lazy = by.mode == Mode::Lazy;
         let looped = again(body, follow);
+        let mut exits = Vec::new();
         for round in 0..by.min {
             let last = round + 1 == by.min && by.max == by.min;
             // A round that has to come may fail, whatever follows the loop.
             let always = looped.always && round + 1 == by.min;
+            let start = if is_counted(body, by) { self.round_start(body)? } else { None };
             self.emit(body, if last { follow } else { Follow { always, ..looped } })?;
+            exits.extend(self.round_end(start)?);
         }
         if by.max == UNLIMITED {
-            return self.star(body, lazy, follow);
+            self.star(body, lazy, follow)?;
+            self.leave_at_end(&exits);
+            return Ok(());
         }
-        let mut forks = Vec::new();
         let table = self.fork(before(body, looped), follow);
         for _ in by.min..by.max {
             self.memo()?;
-            forks.push(self.op(Op::Fork { table, other: 0, lazy })?);
+            exits.push(self.op(Op::Fork { table, other: 0, lazy })?);
             let round = self.round_start(body)?;
             self.emit(body, looped)?;
-            forks.extend(self.round_end(round)?);
+            exits.extend(self.round_end(round)?);
         }
-        let exit = self.here();
-        for fork in forks {
-            match &mut self.program.ops[fork as usize] {
-                Op::Fork { other, .. } => *other = exit,
-                Op::RoundEnd { exit: to, .. } => *to = exit,
+        self.leave_at_end(&exits);
+        Ok(())
+    }
+
+    /// These operations leave a loop that ends here.
+    fn leave_at_end(&mut self, exits: &[u32]) {
+        let here = self.here();
+        for &exit in exits {
+            match &mut self.program.ops[exit as usize] {
+                Op::Fork { other: to, .. } | Op::RoundEnd { exit: to, .. } => *to = here,
                 _ => {}
             }
         }
-        Ok(())
     }
 
     fn counted(&mut self, body: &Node, by: Repeat, follow: Follow) -> Result<(), Error> {
@@ -201,6 +208,18 @@ impl Compiler {
             *exit = here;
         }
     }
+}
+
+/// The nodes of a loop's rounds one after the other.
+fn written_out(body: &Node, by: Repeat) -> u64 {
+    let rounds = if by.max == UNLIMITED { by.min + 1 } else { by.max };
+    size(body).saturating_mul(u64::from(rounds))
+}
+
+/// Whether the rounds that have to come are counted: then one that takes nothing ends the loop, as Oniguruma has it. It
+/// writes out what is small, and nothing of a lazy loop with an end.
+fn is_counted(body: &Node, by: Repeat) -> bool {
+    by.mode == Mode::Lazy && by.max != UNLIMITED && by.max > 1 || written_out(body, by) > UNROLL
 }
 
 /// What can follow a round of a loop: another one or the rest.
