@@ -78,6 +78,9 @@ pub fn run(config: Option<&Config>, options: &ExecOptions) -> Result<u8, ExecErr
             None
         }
     });
+    if config.and_then(|config| config.input_files.as_ref()).is_some_and(|files| files.reload.is_some()) {
+        tracing::warn!("filebeat.config.inputs is read once: exec does not reload");
+    }
     let spool = config.map_or_else(|| PathBuf::from("data"), |config| config.data.clone()).join("exec-spool");
     let backlog = Arc::new(Backlog::new(options, running.is_some(), &spool));
     let mut child = Child::start(&options.command)?;

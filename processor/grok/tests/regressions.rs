@@ -107,3 +107,13 @@ fn ascii_classes_take_no_notice_of_case_folding() {
     assert_eq!(captures(r"(?i:\W)", "\u{17f}"), [Some((0, 2))]);
     assert_eq!(captures(r"(?i:\w)", "\u{17f}"), []);
 }
+
+#[test]
+fn a_long_number_refers_to_a_group_only_when_so_many_were_opened_before() {
+    let conditions = format!(r"(a){}\10", "(?(1)b)".repeat(9));
+    assert_eq!(captures(&conditions, "abbbbbbbbb\u{8}"), [Some((0, 11)), Some((0, 1))]);
+    let later = format!(r"\10{}", "()".repeat(10));
+    assert_eq!(captures(&later, "\u{8}").first(), Some(&Some((0, 1))));
+    let before = format!(r"(a){}\10", "(b)".repeat(9));
+    assert_eq!(captures(&before, "abbbbbbbbbb").first(), Some(&Some((0, 11))));
+}

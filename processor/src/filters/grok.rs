@@ -263,42 +263,52 @@ impl GrokFilter {
     ) -> Outcome {
         let mut outcome = Outcome::Matched;
         for (at, field) in fields.iter().enumerate() {
-            let value = match spans(at) {
-                Some((start, end)) if end > start || self.keep_empty => {
-                    convert(text.slice(start..end), field.conversion)
-                }
-                None if self.keep_empty => Value::Null,
-                _ => continue,
-            };
-            if !self.put(&field.path, value, field.replaces, event) {
+            let span = spans(at);
+            if !self.keep_empty && span.is_none_or(|(start, end)| start == end) {
+                continue;
+            }
+            let captured = span.map(|(start, end)| &text[start..end]);
+            if !field.put(captured, text, event) {
                 outcome = Outcome::Missed;
             }
         }
         outcome
     }
+}
 
+impl Field {
     /// A field that is not there or null is set; texts and lists collect; anything else keeps what it is.
     /// False when there is no place for it.
-    fn put(&self, path: &FieldPath, value: Value, replaces: bool, event: &mut Event) -> bool {
-        match event.get_mut(path) {
-            Some(held) if replaces => {
-                *held = value;
-                return true;
-            }
-            None | Some(Value::Null) => {}
-            Some(held @ Value::String(_)) => {
+    fn put(&self, captured: Option<&str>, text: &Str, event: &mut Event) -> bool {
+        let Ok(place) = event.place(&self.path) else { return event.get(&self.path).is_some() };
+        match place {
+            held if self.replaces => self.fill(held, captured, text),
+            Value::Null => self.fill(place, captured, text),
+            Value::String(_) => {
+                let value = self.value(captured, text);
                 if matches!(value, Value::String(_)) {
-                    *held = Value::Array(vec![std::mem::take(held), value]);
+                    *place = Value::Array(vec![std::mem::take(place), value]);
                 }
-                return true;
             }
-            Some(Value::Array(values)) => {
-                values.push(value);
-                return true;
-            }
-            Some(_) => return true,
+            Value::Array(values) => values.push(self.value(captured, text)),
+            _ => {}
         }
-        event.set(path, value).is_ok()
+        true
+    }
+
+    #[inline]
+    fn fill(&self, place: &mut Value, captured: Option<&str>, text: &Str) {
+        match (captured, self.conversion) {
+            (Some(captured), Conversion::None) => place.set_slice(text, captured),
+            (Some(captured), conversion) => *place = convert(captured, conversion),
+            (None, _) => *place = Value::Null,
+        }
+    }
+
+    fn value(&self, captured: Option<&str>, text: &Str) -> Value {
+        let mut value = Value::Null;
+        self.fill(&mut value, captured, text);
+        value
     }
 }
 
@@ -310,10 +320,10 @@ fn text_of(value: &Value) -> Str {
 }
 
 /// `:int` and `:float` are Ruby's `to_i` and `to_f`: the number that the text begins with, else zero.
-pub(crate) fn convert(text: Str, conversion: Conversion) -> Value {
+pub(crate) fn convert(text: &str, conversion: Conversion) -> Value {
     match conversion {
-        Conversion::None => Value::String(text),
-        Conversion::Int => ruby::to_i(&text),
-        Conversion::Float => Value::Float(ruby::to_f(&text)),
+        Conversion::None => Value::String(Str::from(text)),
+        Conversion::Int => ruby::to_i(text),
+        Conversion::Float => Value::Float(ruby::to_f(text)),
     }
 }

@@ -189,11 +189,12 @@ impl Parser<'_> {
         !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_digit()) && self.resolve(&name[..at], 0).is_ok()
     }
 
-    /// `\1`: a group when there are so many or it is one digit; else it is text.
+    /// `\1`: a group when so many were opened before or it is one digit; else it is text.
     pub(super) fn numbered_backref(&mut self, start: usize) -> Result<Option<Node>, Error> {
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
         let number: u32 = self.rest()[..digits].parse().unwrap_or(u32::MAX);
-        if number > 9 && number > self.groups.count {
+        let opened = self.names.len() as u32 - 1;
+        if number > 9 && number > opened {
             return Ok(None);
         }
         if self.groups.named {
@@ -283,7 +284,8 @@ pub(super) fn scan_groups(pattern: &str, extended: bool) -> Groups {
                 pos += 1;
             }
             b'(' if brackets == 0 => {
-                if rest.starts_with("(?#") {
+                // A comment, or which group a condition is about: no group.
+                if rest.starts_with("(?#") || rest.starts_with("(?(") {
                     pos += rest.find(')').map_or(rest.len(), |end| end + 1);
                     continue;
                 }

@@ -1,10 +1,13 @@
 //! Ruby's patterns for the library Oniguruma, whose Ruby syntax is not quite Ruby's: there `\w`, `\d` and `\s` are
-//! Unicode's, in Ruby (and in Logstash) ASCII's. And groups of grok's names, which it does not take.
+//! Unicode's, in Ruby (and in Logstash) ASCII's. And groups of grok's names, which it does not take. What it makes of groups
+//! that are called is kept from being wrong.
 
 /// The pattern for the library.
 pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() * 2);
     let (mut rest, mut depth) = (pattern, 0u32);
+    // Whether they capture, of the groups that are open.
+    let (has_calls, mut groups) = (pattern.contains(r"\g<"), Vec::new());
     while let Some(c) = rest.chars().next() {
         if let Some(escaped) = rest.strip_prefix('\\') {
             let length = 1 + escaped.chars().next().map_or(0, char::len_utf8);
@@ -42,6 +45,15 @@ pub(crate) fn translate(pattern: &str) -> String {
         }
         if c == ']' && depth > 0 {
             depth -= 1;
+        }
+        if depth == 0 && c == '(' {
+            // What a condition is about stands in brackets, too.
+            groups.push(!rest.starts_with("(?") && !out.ends_with("(?") || group_name(rest).is_some());
+        }
+        if depth == 0 && c == ')' && groups.pop() == Some(true) && has_calls {
+            // By what follows the group here, the library tells that a repetition at its end gives nothing back: also where
+            // the group is called and something else follows.
+            out.push_str("(?=)");
         }
         if depth == 0
             && let Some((name, length)) = group_name(rest)

@@ -14,7 +14,6 @@ pub(crate) fn random(choose: &mut dyn FnMut(usize) -> usize) -> (String, Options
         closed: Vec::new(),
         filled: Vec::new(),
         named,
-        at_boundary: false,
         choose: &mut *choose,
     };
     writer.alternation(DEPTH);
@@ -31,9 +30,6 @@ struct Writer<'r> {
     /// Those of them that cannot have taken nothing. Oniguruma's conditions do not see some of the others.
     filled: Vec<usize>,
     named: bool,
-    /// Whether nothing was read since a `\b` or `\B`. Oniguruma takes a greedy dot after one for the pattern's start, and
-    /// does not look inside of lines.
-    at_boundary: bool,
     choose: &'r mut dyn FnMut(usize) -> usize,
 }
 
@@ -78,12 +74,13 @@ const QUANTIFIERS: &[&str] =
     &["*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,2}", "{2,}", "{,2}", "{1,3}?", "{0,1}", "{0}"];
 
 impl Writer<'_> {
+    /// Whether what was written can match nothing, as for all that follow: a blank does where `(?x)` holds.
     fn of(&mut self, texts: &[&str]) -> bool {
-        self.out.push_str(texts[(self.choose)(texts.len())]);
-        false
+        let text = texts[(self.choose)(texts.len())];
+        self.out.push_str(text);
+        text == " "
     }
 
-    /// Whether what was written can match nothing, as for all that follow.
     fn alternation(&mut self, depth: u32) -> bool {
         let mut empty = self.sequence(depth);
         while (self.choose)(3) == 2 {
@@ -108,27 +105,19 @@ impl Writer<'_> {
             7..=10 => self.of(CLASSES),
             11 => {
                 self.of(ANCHORS);
-                self.at_boundary |= self.out.ends_with(['b', 'B']);
                 return true;
             }
             12 if !self.closed.is_empty() => self.reference(),
             _ if depth > 0 => return self.group(depth - 1),
             _ => self.of(CHARS),
         };
-        if self.at_boundary && self.out.ends_with('.') {
-            self.at_boundary = false;
-            return empty;
-        }
-        self.at_boundary &= empty;
         self.quantifier(empty)
     }
 
     /// No repetition of what can match nothing: how often an empty round is gone through, and what its groups hold then,
-    /// differs even inside of Oniguruma, by how large the repeated part is. And none of a dot in a group, which may come
-    /// after a boundary.
+    /// differs even inside of Oniguruma, by how large the repeated part is.
     fn quantifier(&mut self, empty: bool) -> bool {
-        let dots = self.out.ends_with(".)");
-        if empty || dots || (self.choose)(5) < 3 {
+        if empty || (self.choose)(5) < 3 {
             return empty;
         }
         let quantifier = QUANTIFIERS[(self.choose)(QUANTIFIERS.len())];
@@ -186,7 +175,6 @@ impl Writer<'_> {
     fn behind(&mut self) -> bool {
         self.of(&["(?<=", "(?<!"]);
         self.of(&["a", "b", "ab", "a|bc", r"\w", "[^a]", "^", r"\b", "a.", "(?:a|b)c", "\u{e9}", r"\n|a", "a{2}"]);
-        self.at_boundary |= self.out.ends_with('b');
         self.out.push(')');
         true
     }
@@ -197,10 +185,10 @@ impl Writer<'_> {
         // Without anything in it this is a test of the group for Oniguruma, and nothing at all for others.
         self.of(CHARS);
         self.sequence(depth);
-        // Oniguruma takes a condition without a second branch for one that always takes the first, when it works out how
-        // far what follows is from the start, and misses matches.
-        self.out.push('|');
-        self.sequence(depth);
+        if (self.choose)(2) == 1 {
+            self.out.push('|');
+            self.sequence(depth);
+        }
         self.out.push(')');
         true
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use tailrace_common::{FieldPath, Object, Str, Value, json};
+use tailrace_common::{FieldPath, Object, Value, json};
 use tailrace_grok::{Budget, GrokOptions, GrokSet, PatternSet, Scratch};
 
 use super::reached::{Explorer, Reached};
@@ -228,7 +228,7 @@ fn captured(line: &str, fields: &[Field], spans: &[Option<(usize, usize)>]) -> O
     let mut object = Object::default();
     for ((path, conversion), span) in fields.iter().zip(spans) {
         let Some((start, end)) = span.filter(|(start, end)| end > start) else { continue };
-        let value = convert(Str::from(&line[start..end]), *conversion);
+        let value = convert(&line[start..end], *conversion);
         match path.get_mut_in(&mut object) {
             Some(Value::Array(values)) => values.push(value),
             Some(held) => *held = Value::Array(vec![std::mem::take(held), value]),
