@@ -125,9 +125,18 @@ impl Files {
         Some(file)
     }
 
-    /// The file is read by another input from now on; what came before and after it stays so. When all have moved,
-    /// [`Files::moved`] is to follow.
-    pub(super) fn move_to(&mut self, id: Id, input: usize) {
+    /// Files are read by other inputs from now on; what came before and after each of them stays so.
+    pub(super) fn move_to(&mut self, inputs: &[(Id, usize)]) {
+        for (id, input) in inputs {
+            self.move_one(*id, *input);
+        }
+        // Which files left which paths is told by the files' inputs, too.
+        let left = std::mem::take(&mut self.left);
+        let present = left.into_iter().filter_map(|((_, path), id)| Some(((self.get(id)?.input, path), id)));
+        self.left = present.collect();
+    }
+
+    fn move_one(&mut self, id: Id, input: usize) {
         let Some(file) = self.get(id) else { return };
         let (old, meta) = (file.input, file.meta.clone());
         let at_path = self.at_path(old, &meta.path) == Some(id);
@@ -140,13 +149,6 @@ impl Files {
         if at_path {
             self.index_path(input, &meta.path, id);
         }
-    }
-
-    /// Which files left which paths is known by the files' present inputs again.
-    pub(super) fn moved(&mut self) {
-        let left = std::mem::take(&mut self.left);
-        let present = left.into_iter().filter_map(|((_, path), id)| Some(((self.get(id)?.input, path), id)));
-        self.left = present.collect();
     }
 
     /// Removes a file whose key another one has taken over.

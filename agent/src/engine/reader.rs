@@ -377,27 +377,29 @@ impl Reader {
 
     /// Files of an input that stays go on under its new settings, the others are let go.
     fn move_to_new_inputs(&mut self, old: &[Input], followed: &[Id]) {
+        let mut stay = Vec::with_capacity(followed.len());
         for id in followed {
             let Some(file) = self.files.get(*id) else { continue };
             let scope = &old[file.input].scope;
             let place = self.inputs.iter().position(|input| {
                 input.scope == *scope && input.globs.iter().any(|glob| glob.matches(&file.meta.path) || file.rotated)
             });
-            let Some(place) = place else {
-                self.leave(*id, scope);
-                continue;
-            };
-            self.files.move_to(*id, place);
-            if let Some(file) = self.files.get_mut(*id) {
+            match place {
+                Some(place) => stay.push((*id, place)),
+                None => self.leave(*id, scope),
+            }
+        }
+        self.files.move_to(&stay);
+        for (id, place) in stay {
+            if let Some(file) = self.files.get_mut(id) {
                 file.settings = self.inputs[place].settings.clone();
                 file.starved = false;
                 file.timer = None;
             }
             self.inputs[place].scanned = true;
-            self.watch_file(*id);
-            self.queue(*id);
+            self.watch_file(id);
+            self.queue(id);
         }
-        self.files.moved();
         self.ready.retain(|id| self.files.get(*id).is_some_and(|file| file.queued));
         self.starved.clear();
     }
