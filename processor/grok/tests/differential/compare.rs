@@ -84,7 +84,11 @@ impl Pair {
                 tally.refused += 1;
                 None
             }
-            (Err(error), Ok(_)) if error.message.contains("target of the repeat operator is invalid") => {
+            // The library cuts octal numbers to a byte.
+            (Err(error), Ok(_))
+                if error.message.contains("target of the repeat operator is invalid")
+                    || error.message.ends_with("is no byte") =>
+            {
                 tally.refused += 1;
                 None
             }

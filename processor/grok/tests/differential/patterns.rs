@@ -8,14 +8,8 @@ const DEPTH: u32 = 3;
 /// A pattern and how it is to be read. `choose` is asked for one of so many ways, from 0.
 pub(crate) fn random(choose: &mut dyn FnMut(usize) -> usize) -> (String, Options) {
     let named = choose(2) == 1;
-    let mut writer = Writer {
-        out: String::new(),
-        opened: 0,
-        closed: Vec::new(),
-        filled: Vec::new(),
-        named,
-        choose: &mut *choose,
-    };
+    let mut writer =
+        Writer { out: String::new(), opened: 0, closed: Vec::new(), filled: Vec::new(), named, choose: &mut *choose };
     writer.alternation(DEPTH);
     let pattern = writer.out;
     let options = Options { multi_line: choose(2) == 1, ignore_case: choose(6) == 1, extended: choose(16) == 1 };
