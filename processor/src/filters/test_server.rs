@@ -43,8 +43,9 @@ fn connection(stream: TcpStream, answer: &(dyn Fn(&Asked) -> Option<(String, Str
             return;
         };
         let length = body.len();
-        let written = write!(writing, "HTTP/1.1 {head}\r\ncontent-length: {length}\r\n\r\n{body}");
-        if written.is_err() {
+        // In one piece: the second of two would wait until the first is acknowledged.
+        let whole = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n\r\n{body}");
+        if writing.write_all(whole.as_bytes()).is_err() {
             return;
         }
     }
