@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use tailrace_agent::cli::AgentArgs;
 
-#[cfg(feature = "static")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Tails container logs and files, and sends Filebeat's documents to Kafka.
 #[derive(Debug, Parser)]
 #[command(name = "tailrace-agent", version, max_term_width = 100)]
