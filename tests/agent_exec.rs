@@ -34,7 +34,9 @@ fn run(dir: &Path, options: &[&str], script: &str) -> Output {
 fn events(dir: &Path) -> Vec<Value> {
     let Ok(entries) = std::fs::read_dir(dir.join("out")) else { return Vec::new() };
     let texts = entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
-    texts
+    // The last line may still be on its way.
+    let whole = texts.map(|text| text.rfind('\n').map_or(String::new(), |end| text[..end].to_owned()));
+    whole
         .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>())
         .collect()
 }

@@ -1,15 +1,6 @@
 //! Dead letters, from the output that cannot deliver to the pipeline that reads them.
 
-use std::path::Path;
-
-use serde_json::Value;
-
-use crate::support::{eventually, start};
-
-fn events(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+use crate::support::{events, eventually, start};
 
 #[test]
 fn undeliverable_events_are_kept_read_once_and_mended() {

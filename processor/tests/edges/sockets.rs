@@ -5,16 +5,9 @@ use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use tailrace_processor::pipeline::Running;
 
-use crate::support::{connect, eventually, free_port, start};
-
-fn lines(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+use crate::support::{connect, events, eventually, free_port, start};
 
 fn file_output(folder: &Path) -> (String, std::path::PathBuf) {
     let path = folder.join("out/events.log");
@@ -36,13 +29,13 @@ fn lines_over_tcp_through_two_pipelines() {
     let mut stream = connect(first);
     stream.write_all("one\r\ntwo ü\nrest without end".as_bytes()).unwrap();
     drop(stream);
-    eventually("all lines have come", || (lines(&path).len() == 3).then_some(()));
-    let mut events = lines(&path);
+    eventually("all lines have come", || (events(&path).len() == 3).then_some(()));
+    let mut seen = events(&path);
     // Two workers may change the order.
-    events.sort_by_key(|event| event["message"].as_str().unwrap().to_string());
-    let messages: Vec<_> = events.iter().map(|event| event["message"].as_str().unwrap()).collect();
+    seen.sort_by_key(|event| event["message"].as_str().unwrap().to_string());
+    let messages: Vec<_> = seen.iter().map(|event| event["message"].as_str().unwrap()).collect();
     assert_eq!(messages, ["one", "rest without end", "two ü"]);
-    assert_eq!((&events[0]["from"], &events[0]["event"]["original"]), (&"127.0.0.1".into(), &"one".into()));
+    assert_eq!((&seen[0]["from"], &seen[0]["event"]["original"]), (&"127.0.0.1".into(), &"one".into()));
     stop([begin, end]);
 }
 
@@ -56,9 +49,9 @@ fn datagrams_come_with_their_sender() {
     // What comes before the input listens is lost, as datagrams are.
     eventually("a datagram comes through", || {
         socket.send_to(b"hello\nworld", ("127.0.0.1", port)).unwrap();
-        (!lines(&path).is_empty()).then_some(())
+        (!events(&path).is_empty()).then_some(())
     });
-    let event = &lines(&path)[0];
+    let event = &events(&path)[0];
     assert_eq!((&event["message"], &event["host"]["ip"]), (&"hello\nworld".into(), &"127.0.0.1".into()));
     stop([running]);
 }
@@ -75,9 +68,9 @@ fn syslog_over_udp_and_tcp() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     eventually("all have come", || {
         socket.send_to(b"<13>Oct 11 22:14:15 other app: hello", ("127.0.0.1", port)).unwrap();
-        (lines(&path).len() >= 3).then_some(())
+        (events(&path).len() >= 3).then_some(())
     });
-    let events = lines(&path);
+    let events = events(&path);
     let find = |message: &str| events.iter().find(|event| event["message"] == message).unwrap();
     let failed = find("'su root' failed");
     assert_eq!(failed["log"]["syslog"]["severity"], serde_json::json!({"code": 2, "name": "Critical"}));
@@ -134,9 +127,9 @@ fn goes_through(output: &str, input: &str) {
     // A listening output has nobody to write to at first.
     eventually("the line has come", || {
         connect(port).write_all(b"secret\n").unwrap();
-        (!lines(&path).is_empty()).then_some(())
+        (!events(&path).is_empty()).then_some(())
     });
-    assert_eq!(lines(&path)[0]["message"], "secret");
+    assert_eq!(events(&path)[0]["message"], "secret");
     stop([begin, end]);
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tailrace_processor::delivery::Bus;
 use tailrace_processor::lang::{ParseOptions, has_errors, render};
 use tailrace_processor::pipeline::{Pipeline, PipelineSettings, Running};
@@ -12,6 +13,13 @@ use tailrace_processor::settings::{files, variables};
 
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The events that a file holds, one a line; the last line may still be on its way.
+pub(crate) fn events(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
 
 /// Starts a pipeline; its data goes below `folder`.
 pub(crate) fn start(text: &str, folder: &Path) -> Running {
