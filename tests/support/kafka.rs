@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -70,6 +71,34 @@ fn config() -> ClientConfig {
     config
 }
 
+/// Asks until there is an answer: a broker that has just come up, or a topic just made, has no leader for a moment.
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> T {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "Kafka does not answer: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The partitions of a topic with their first and their next offset.
+fn watermarks(consumer: &BaseConsumer, topic: &str) -> Vec<(i32, i64, i64)> {
+    let metadata = patiently(|| {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        match metadata.topics()[0].error() {
+            Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+            None => Ok(metadata),
+        }
+    });
+    let of = |partition: i32| {
+        let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, PATIENCE));
+        (partition, low, high)
+    };
+    metadata.topics()[0].partitions().iter().map(|p| of(p.id())).collect()
+}
+
 /// Makes a topic and returns its name, `PREFIX-...`.
 pub(crate) fn make_topic(prefix: &str, partitions: i32) -> String {
     make_topic_with(prefix, partitions, &[])
@@ -100,7 +129,7 @@ pub(crate) fn delete_topic(topic: &str) {
 /// Whether there is a topic of this name. Asking makes none.
 pub(crate) fn exists(topic: &str) -> bool {
     let consumer: BaseConsumer = config().set("group.id", unique("looker")).create().unwrap();
-    let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
+    let metadata = patiently(|| consumer.fetch_metadata(None, PATIENCE));
     metadata.topics().iter().any(|found| found.name() == topic)
 }
 
@@ -131,22 +160,21 @@ pub(crate) fn read_topic(topic: &str) -> Vec<Record> {
 pub(crate) fn each_record(topic: &str, mut see: impl FnMut(Record)) {
     let consumer: BaseConsumer =
         config().set("group.id", unique("reader")).set("enable.auto.commit", "false").create().unwrap();
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
     let mut left = 0;
     let mut assignment = TopicPartitionList::new();
-    for partition in metadata.topics()[0].partitions() {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE).unwrap();
+    for (partition, low, high) in watermarks(&consumer, topic) {
         left += high - low;
         if high > low {
-            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+            assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         }
     }
     consumer.assign(&assignment).unwrap();
     let mut last = Instant::now();
     while left > 0 {
         assert!(last.elapsed() < PATIENCE, "{left} records of \"{topic}\" did not come");
-        if let Some(message) = consumer.poll(Duration::from_millis(200)) {
-            see(message.unwrap().into());
+        // An error that stays shows as records that do not come.
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+            see(message.into());
             left -= 1;
             last = Instant::now();
         }
@@ -156,9 +184,7 @@ pub(crate) fn each_record(topic: &str, mut see: impl FnMut(Record)) {
 /// How many records a topic holds.
 pub(crate) fn count_records(topic: &str) -> i64 {
     let consumer: BaseConsumer = config().set("group.id", unique("counter")).create().unwrap();
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
-    let watermarks = |p: i32| consumer.fetch_watermarks(topic, p, PATIENCE).unwrap();
-    metadata.topics()[0].partitions().iter().map(|p| watermarks(p.id())).map(|(low, high)| high - low).sum()
+    watermarks(&consumer, topic).into_iter().map(|(_, low, high)| high - low).sum()
 }
 
 /// How many records of a topic a consumer group has committed, over all partitions of a topic that was read from its beginning.
@@ -166,6 +192,6 @@ pub(crate) fn committed(group: &str, topic: &str, partitions: i32) -> i64 {
     let consumer: BaseConsumer = config().set("group.id", group).create().unwrap();
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition_range(topic, 0, partitions - 1);
-    let list = consumer.committed_offsets(wanted, PATIENCE).unwrap();
+    let list = patiently(|| consumer.committed_offsets(wanted.clone(), PATIENCE));
     list.elements().iter().filter_map(|e| e.offset().to_raw()).filter(|&offset| offset > 0).sum()
 }
