@@ -12,6 +12,7 @@ pub mod enrich;
 mod http;
 pub mod keystore;
 pub mod listen;
+mod memory;
 mod metadata;
 pub mod monitor;
 pub mod output;

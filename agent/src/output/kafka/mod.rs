@@ -34,6 +34,7 @@ pub use topics::TopicRule;
 use super::rejected::Rejected;
 use super::{LaneStats, Output, OutputError, OutputStats};
 use crate::document::Documents;
+use crate::memory;
 use crate::pipeline::{Batch, FileKey, Holds, SharedTicket};
 use crate::queue::{Opened, Spool};
 use context::Context;
@@ -84,6 +85,7 @@ impl Kafka {
         stop: Arc<AtomicBool>,
         holds: Holds,
     ) -> Result<Kafka, OutputError> {
+        memory::keep();
         let cluster = stats.cluster.clone();
         let producer = connect(settings, &cluster)?;
         let scout = Scout::start().map_err(|error| OutputError(format!("cannot start a thread: {error}")))?;
@@ -441,8 +443,9 @@ impl Output for Kafka {
         } else if self.lanes.iter().any(|lane| !lane.is_idle()) {
             Duration::from_millis(5)
         } else {
-            if self.entered.elapsed() >= UNUSED {
+            if !self.buffers.is_empty() && self.entered.elapsed() >= UNUSED {
                 self.buffers.clear();
+                memory::give_back();
             }
             Duration::from_millis(200)
         }

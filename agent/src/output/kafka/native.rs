@@ -1,7 +1,7 @@
 //! Hands records to librdkafka by reference and takes its reports in batches.
 //!
 //! The crate's own producer copies each payload and looks the topic up by name for every record; at the rates that files
-//! are read with, that is a good part of all work. This is the one module of the agent with `unsafe`; what makes it sound:
+//! are read with, that is a good part of all work. What makes its `unsafe` sound:
 //!
 //! - A parcel's bytes do not move or change while librdkafka may read them: they are owned by [`Producer::slots`] from
 //!   [`Producer::submit`] until the last of its records is reported.
