@@ -13,6 +13,8 @@ mod support;
 #[path = "../pipeline/usage.rs"]
 mod usage;
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -93,10 +95,18 @@ impl Site {
         Program::start(&mut command, self.path(), "agent")
     }
 
-    /// Access lines in a container's log, the same ones again and again.
-    fn write_logs(&self, format: Format, events: u64) {
-        let mut log = ContainerLog::open(&self.logs().join("bench.log"), format);
-        lines::access().iter().cycle().take(events as usize).for_each(|text| log.line("stdout", text));
+    /// Access lines in a container's log, or plain ones in a file; the same ones again and again.
+    fn write_logs(&self, format: Option<Format>, events: u64) {
+        let texts = lines::access();
+        let texts = texts.iter().cycle().take(events as usize);
+        let path = self.logs().join("bench.log");
+        let Some(format) = format else {
+            let mut file = BufWriter::new(File::create(path).unwrap());
+            texts.for_each(|text| writeln!(file, "{text}").unwrap());
+            return file.flush().unwrap();
+        };
+        let mut log = ContainerLog::open(&path, format);
+        texts.for_each(|text| log.line("stdout", text));
         log.flush();
     }
 }
@@ -143,20 +153,27 @@ fn read_all(site: &Site, name: &str, events: u64) {
     );
 }
 
+/// What is read, with the input that reads it.
+const SOURCES: [(&str, &str, Option<Format>); 3] = [
+    ("docker", "container", Some(Format::Docker)),
+    ("CRI", "container", Some(Format::Cri)),
+    ("file", "filestream", None),
+];
+
 fn discard(args: &Args) {
-    for (format, name) in [(Format::Docker, "docker → discard"), (Format::Cri, "CRI → discard")] {
-        let site = Site::new("container", "output.discard.enabled: true");
+    for (name, kind, format) in SOURCES {
+        let site = Site::new(kind, "output.discard.enabled: true");
         site.write_logs(format, args.events);
-        read_all(&site, name, args.events);
+        read_all(&site, &format!("{name} → discard"), args.events);
     }
 }
 
 fn kafka(args: &Args) {
-    for (format, name) in [(Format::Docker, "docker → Kafka"), (Format::Cri, "CRI → Kafka")] {
+    for (name, kind, format) in SOURCES {
         let topic = kafka::make_topic("bench", 3);
-        let site = Site::new("container", &to_kafka(&topic));
+        let site = Site::new(kind, &to_kafka(&topic));
         site.write_logs(format, args.events);
-        read_all(&site, name, args.events);
+        read_all(&site, &format!("{name} → Kafka"), args.events);
         assert_eq!(kafka::count_records(&topic), args.events as i64);
         kafka::delete_topic(&topic);
     }
@@ -199,7 +216,7 @@ fn start() {
     let config = std::fs::read_to_string(site.path().join("agent.yml")).unwrap();
     let config = config.replace("PLACEHOLDER", &format!("output.file:\n  path: {}\n  filename: out", out.display()));
     std::fs::write(site.path().join("agent.yml"), config).unwrap();
-    site.write_logs(Format::Docker, 1);
+    site.write_logs(Some(Format::Docker), 1);
     let begun = Instant::now();
     let agent = site.start(&[]);
     let there = |dir: &Path| {
@@ -214,7 +231,7 @@ fn start() {
     let topic = kafka::make_topic("bench", 1);
     let reader = latency::Reader::at_end(&topic);
     let site = Site::new("container", &to_kafka(&topic));
-    site.write_logs(Format::Docker, 1);
+    site.write_logs(Some(Format::Docker), 1);
     let begun = Instant::now();
     let agent = site.start(&[]);
     reader.next();

@@ -31,6 +31,11 @@ pub(super) enum State {
 /// After so long without anything getting through, what waits goes to disk.
 const STUCK: Duration = Duration::from_secs(1);
 
+/// How many bytes go at once for each partition, so that they mostly are one batch of librdkafka's (`batch.size`).
+const WINDOW: usize = 750_000;
+/// After so long more is sent, though not all of what went before is back: a single partition may be slow.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// What a lane counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneCounts {
@@ -57,6 +62,8 @@ pub(super) struct Lane {
     backlog_bytes: usize,
     in_flight_bytes: usize,
     in_flight: usize,
+    /// When a parcel went last.
+    sent: Instant,
     /// Whether what is under way is a single record that goes alone.
     alone: bool,
     next_number: u64,
@@ -110,6 +117,7 @@ impl Lane {
             backlog_bytes: 0,
             in_flight_bytes: 0,
             in_flight: 0,
+            sent: Instant::now(),
             alone: false,
             next_number: 0,
             backoff,
@@ -261,6 +269,24 @@ impl Lane {
         self.backlog.push_back(parcel);
     }
 
+    /// How many bytes may be under way now, `most` at most.
+    ///
+    /// An idempotent librdkafka has one batch for a partition under way. What is handed to it in the meantime soon has lain
+    /// there for longer than `linger.ms`, and then its thread looks for the answer without a pause until it comes. So
+    /// everything that waits goes at once, as one batch for each partition, and then nothing until that is back.
+    pub(super) fn window(&self, most: usize) -> usize {
+        match self.in_flight {
+            0 => most.min(WINDOW * self.partitions.count.max(1) as usize),
+            _ if self.sent.elapsed() >= SLOW => most,
+            _ => 0,
+        }
+    }
+
+    /// Whether parcels wait for others to come back.
+    pub(super) fn is_behind(&self) -> bool {
+        self.in_flight > 0 && !self.backlog.is_empty()
+    }
+
     /// The next parcel to send, with its partitions chosen; none while the lane is shut or `limit` bytes are under way.
     pub(super) fn next(&mut self, limit: usize, settings: &PartitionSettings) -> Option<Parcel> {
         if self.state != State::Open || self.alone || (self.in_flight > 0 && self.in_flight_bytes >= limit) {
@@ -285,6 +311,7 @@ impl Lane {
                 };
             }
         }
+        self.sent = Instant::now();
         self.in_flight += 1;
         self.in_flight_bytes += parcel.cost();
         self.alone = parcel.together.is_some();
@@ -408,5 +435,51 @@ fn severity(verdict: Verdict) -> u8 {
         Verdict::Alone => 1,
         Verdict::Purged => 2,
         Verdict::Renew => 3,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::parcel::Record;
+    use super::super::partition::Partitioner;
+    use super::*;
+
+    fn parcel() -> Parcel {
+        let bytes = vec![b'x'; 100_000];
+        let record = Record::appended(0, None, &bytes, None, 0);
+        Parcel::new(bytes, vec![record], Origin::Spool(0))
+    }
+
+    #[test]
+    fn all_that_waits_goes_at_once_and_then_nothing_until_it_is_back() {
+        let settings = PartitionSettings { kind: Partitioner::Random { group_events: 1 }, reachable_only: false };
+        let mut lane = Lane::new("topic".into(), 1, (Duration::from_secs(1), Duration::from_secs(60)));
+        lane.state = State::Open;
+        lane.partitions = Partitions { count: 2, reachable: vec![0, 1] };
+        (0..40).for_each(|_| lane.enter(parcel()));
+        let send = |lane: &mut Lane, most: usize| -> Vec<Parcel> {
+            let limit = lane.window(most);
+            std::iter::from_fn(|| lane.next(limit, &settings)).collect()
+        };
+
+        let window = send(&mut lane, usize::MAX);
+        let bytes: usize = window.iter().map(Parcel::cost).sum();
+        assert!((2 * WINDOW..2 * WINDOW + parcel().cost()).contains(&bytes), "{bytes}");
+        assert!(lane.is_behind() && send(&mut lane, usize::MAX).is_empty());
+
+        let (last, others) = window.split_last().unwrap();
+        assert!(!others.is_empty());
+        for _ in others {
+            assert!(matches!(lane.returned(parcel()), Returned::Done(_)));
+            assert!(send(&mut lane, usize::MAX).is_empty());
+        }
+        assert!(matches!(lane.returned(parcel()), Returned::Done(_)), "{last:?}");
+        // Never more than the memory allows.
+        assert_eq!(send(&mut lane, 250_000).len(), 3);
+
+        // What takes long does not hold up the rest.
+        lane.sent = Instant::now().checked_sub(SLOW).unwrap();
+        assert_eq!(send(&mut lane, 500_000).len(), 2);
     }
 }

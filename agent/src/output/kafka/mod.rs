@@ -176,8 +176,9 @@ impl Kafka {
 
     /// Sends what may be sent now.
     fn pump(&mut self) {
-        let limit = self.settings.buffer / 4 * 3;
+        let most = self.settings.buffer / 4 * 3;
         for lane in 0..self.lanes.len() {
+            let limit = self.lanes[lane].window(most);
             while let Some(parcel) = self.lanes[lane].next(limit, &self.settings.partition) {
                 let Some(topic) = &self.lanes[lane].topic else { break };
                 if let Some(parcel) = self.producer.submit(topic, lane as u32, parcel) {
@@ -438,7 +439,7 @@ impl Output for Kafka {
 
     fn poll(&mut self, documents: &mut Documents) -> Duration {
         self.work(Duration::ZERO, documents);
-        if self.lanes.iter().any(|lane| lane.state == State::Asking && !lane.is_idle()) {
+        if self.lanes.iter().any(|lane| (lane.state == State::Asking && !lane.is_idle()) || lane.is_behind()) {
             Duration::from_millis(1)
         } else if self.lanes.iter().any(|lane| !lane.is_idle()) {
             Duration::from_millis(5)
