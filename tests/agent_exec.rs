@@ -1,5 +1,7 @@
 //! `tailrace agent exec`: real applications as children.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -120,6 +122,54 @@ fn files_are_followed_as_well() {
     assert!(run(dir.path(), &[], &script).status.success());
     let messages: Vec<_> = events(dir.path()).iter().map(|event| event["message"].clone()).collect();
     assert_eq!(messages, ["from a file"]);
+}
+
+/// A Docker that knows of one container.
+fn docker(socket: &Path, id: &str) {
+    let listener = UnixListener::bind(socket).unwrap();
+    let list = format!(
+        r#"[{{"Id":"{id}","Names":["/web"],"Image":"nginx","Labels":{{}},"State":"running","Ports":[],"NetworkSettings":{{"Networks":{{}}}}}}]"#
+    );
+    let answer = move |mut stream: UnixStream, list: &str| -> std::io::Result<()> {
+        let mut asked = BufReader::new(stream.try_clone()?).lines();
+        let first = asked.next().unwrap_or_else(|| Ok(String::new()))?;
+        asked.by_ref().take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty())).for_each(drop);
+        if first.contains("/events") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+            // Nothing happens, until the other side goes.
+            asked.for_each(drop);
+            return Ok(());
+        }
+        write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{list}", list.len())
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let list = list.clone();
+            std::thread::spawn(move || answer(stream, &list));
+        }
+    });
+}
+
+#[test]
+fn what_autodiscover_finds_is_read_beside_the_application() {
+    let dir = stage();
+    let (at, id) = (dir.path().display(), "5".repeat(64));
+    docker(&dir.path().join("docker.sock"), &id);
+    let text = format!(
+        "path.data: {at}/data\noutput.file: {{path: {at}/out, filename: events}}\nlogging.level: error\nfilebeat.autodiscover.providers:\n- type: docker\n  host: unix://{at}/docker.sock\n  hints: {{enabled: true, default_config: {{type: container, paths: ['{at}/${{data.container.id}}-json.log']}}}}\n"
+    );
+    std::fs::write(dir.path().join("agent.yml"), text).unwrap();
+    let line = r#"{"log":"found\n","stream":"stderr","time":"2026-11-23T09:15:00Z"}"#;
+    std::fs::write(dir.path().join(format!("{id}-json.log")), format!("{line}\n")).unwrap();
+    // The application ends when the line is there.
+    let script = format!("until grep -qs found {at}/out/*; do sleep 0.05; done; echo own");
+    let output = run(dir.path(), &[], &script);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        (shipped(dir.path(), "stderr"), shipped(dir.path(), "stdout")),
+        (vec!["found".into()], vec!["own".into()])
+    );
+    assert!(events(dir.path()).iter().any(|event| event["container"]["name"] == "web"));
 }
 
 #[test]
