@@ -31,8 +31,8 @@ pub(super) enum State {
 /// After so long without anything getting through, what waits goes to disk.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// How many bytes go at once for each partition, so that they mostly are one batch of librdkafka's (`batch.size`).
-const WINDOW: usize = 750_000;
+/// The most bytes of a batch: librdkafka's `batch.size`.
+pub(super) const BATCH: usize = 1_000_000;
 /// After so long more is sent, though not all of what went before is back: a single partition may be slow.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -269,14 +269,16 @@ impl Lane {
         self.backlog.push_back(parcel);
     }
 
-    /// How many bytes may be under way now, `most` at most.
+    /// How many bytes may be under way now: `most` at most, and of batches of so many bytes one for each partition.
     ///
     /// An idempotent librdkafka has one batch for a partition under way. What is handed to it in the meantime soon has lain
     /// there for longer than `linger.ms`, and then its thread looks for the answer without a pause until it comes. So
     /// everything that waits goes at once, as one batch for each partition, and then nothing until that is back.
-    pub(super) fn window(&self, most: usize) -> usize {
+    pub(super) fn window(&self, most: usize, batch: usize) -> usize {
+        // Chance gives some partitions more than others.
+        let each = batch / 4 * 3;
         match self.in_flight {
-            0 => most.min(WINDOW * self.partitions.count.max(1) as usize),
+            0 => most.min(each.saturating_mul(self.partitions.count.max(1) as usize)),
             _ if self.sent.elapsed() >= SLOW => most,
             _ => 0,
         }
@@ -459,13 +461,14 @@ mod tests {
         lane.partitions = Partitions { count: 2, reachable: vec![0, 1] };
         (0..40).for_each(|_| lane.enter(parcel()));
         let send = |lane: &mut Lane, most: usize| -> Vec<Parcel> {
-            let limit = lane.window(most);
+            let limit = lane.window(most, BATCH);
             std::iter::from_fn(|| lane.next(limit, &settings)).collect()
         };
 
         let window = send(&mut lane, usize::MAX);
         let bytes: usize = window.iter().map(Parcel::cost).sum();
-        assert!((2 * WINDOW..2 * WINDOW + parcel().cost()).contains(&bytes), "{bytes}");
+        let window_bytes = 2 * (BATCH / 4 * 3);
+        assert!((window_bytes..window_bytes + parcel().cost()).contains(&bytes), "{bytes}");
         assert!(lane.is_behind() && send(&mut lane, usize::MAX).is_empty());
 
         let (last, others) = window.split_last().unwrap();

@@ -177,8 +177,9 @@ impl Kafka {
     /// Sends what may be sent now.
     fn pump(&mut self) {
         let most = self.settings.buffer / 4 * 3;
+        let batch = self.settings.max_message_bytes.min(lane::BATCH);
         for lane in 0..self.lanes.len() {
-            let limit = self.lanes[lane].window(most);
+            let limit = self.lanes[lane].window(most, batch);
             while let Some(parcel) = self.lanes[lane].next(limit, &self.settings.partition) {
                 let Some(topic) = &self.lanes[lane].topic else { break };
                 if let Some(parcel) = self.producer.submit(topic, lane as u32, parcel) {
