@@ -125,12 +125,19 @@ impl Pair {
             tally.given_up += 1;
             return;
         }
-        if let Some(at) = earlier(&self.captures, &theirs)
-            && let Ok(there) = self.onig(text, at, false)
-            && there == self.captures
-        {
-            tally.passed += 1;
-            theirs = there;
+        if let Some(at) = earlier(&self.captures, &theirs) {
+            match self.onig(text, at, false) {
+                Ok(there) if there == self.captures => {
+                    tally.passed += 1;
+                    theirs = there;
+                }
+                Ok(_) => {}
+                // At that place it takes too many retries to say.
+                Err(_) => {
+                    tally.given_up += 1;
+                    return;
+                }
+            }
         }
         tally.compared += 1;
         tally.matched += u64::from(!theirs.is_empty());
