@@ -49,7 +49,7 @@ pub(crate) fn measure(lines: usize, pause: Duration) {
     let site = Site::new("container", &to_kafka(&topic));
     let mut log = File::options().create(true).append(true).open(site.logs().join("app.log")).unwrap();
     let agent = site.start(&[]);
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(lines);
     let writer = thread::spawn(move || {
         for line in 0..lines {
             let time = time_of(line as u64);
