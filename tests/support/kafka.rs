@@ -169,14 +169,17 @@ pub(crate) fn each_record(topic: &str, mut see: impl FnMut(Record)) {
         }
     }
     consumer.assign(&assignment).unwrap();
-    let mut last = Instant::now();
+    let (mut last, mut trouble) = (Instant::now(), None);
     while left > 0 {
-        assert!(last.elapsed() < PATIENCE, "{left} records of \"{topic}\" did not come");
-        // An error that stays shows as records that do not come.
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
-            see(message.into());
-            left -= 1;
-            last = Instant::now();
+        assert!(last.elapsed() < PATIENCE, "{left} records of \"{topic}\" did not come: {trouble:?}");
+        match consumer.poll(Duration::from_millis(200)) {
+            Some(Ok(message)) => {
+                see(message.into());
+                left -= 1;
+                (last, trouble) = (Instant::now(), None);
+            }
+            Some(Err(error)) => trouble = Some(error),
+            None => {}
         }
     }
 }

@@ -269,7 +269,7 @@ impl Lane {
         self.backlog.push_back(parcel);
     }
 
-    /// How many bytes may be under way now: `most` at most, and of batches of so many bytes one for each partition.
+    /// How many bytes may be under way now: `most` at most, and about one batch of `batch` bytes for each partition.
     ///
     /// An idempotent librdkafka has one batch for a partition under way. What is handed to it in the meantime soon has lain
     /// there for longer than `linger.ms`, and then its thread looks for the answer without a pause until it comes. So
@@ -284,9 +284,9 @@ impl Lane {
         }
     }
 
-    /// Whether parcels wait for others to come back.
+    /// Whether parcels wait for others that are about to come back.
     pub(super) fn is_behind(&self) -> bool {
-        self.in_flight > 0 && !self.backlog.is_empty()
+        self.in_flight > 0 && !self.backlog.is_empty() && self.sent.elapsed() < SLOW
     }
 
     /// The next parcel to send, with its partitions chosen; none while the lane is shut or `limit` bytes are under way.
