@@ -117,3 +117,13 @@ fn a_long_number_refers_to_a_group_only_when_so_many_were_opened_before() {
     let before = format!(r"(a){}\10", "(b)".repeat(9));
     assert_eq!(captures(&before, "abbbbbbbbbb").first(), Some(&Some((0, 11))));
 }
+
+#[test]
+fn runs_that_lead_nowhere_are_counted() {
+    let text = vec![b'a'; 300_000];
+    let budget = Budget::millis(60_000);
+    for pattern in [r"\S+[ \t]", r"(\S+)[ \t]", r"a.*?[bc]", r"a[^d]*?[bc]", r"(?m)a.*[bc]", r"(?m)(a.*?)(?:bc|ce)"] {
+        let regex = Regex::new(pattern, Options::default()).unwrap();
+        assert_eq!(regex.is_match(&text, &mut Scratch::default(), budget), Ok(false), "{pattern}");
+    }
+}

@@ -87,25 +87,25 @@ pub(super) fn last_before(next: &Next, text: &[u8], least: usize, pos: usize) ->
 }
 
 /// The first place from `pos` on where what follows can start, with only characters of the set
-/// in between, `left` at most; and how many are left.
-pub(super) fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, left: u32) -> Option<(usize, u32)> {
+/// in between, `left` at most; and how many are left. Where there is none, how far it looked.
+pub(super) fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, left: u32) -> Result<(usize, u32), usize> {
     let takes_all = left == NONE && set.run.as_ref().is_some_and(ByteRun::is_all);
     if takes_all && let Some(needle) = &next.text {
-        return needle.find(text, pos).map(|found| (found, left));
+        return needle.find(text, pos).map(|found| (found, left)).ok_or(text.len());
     }
     if takes_all && let Some(find) = next.find {
         let found = find.after(text, pos);
-        return (found < text.len() || next.end).then_some((found, left));
+        return if found < text.len() || next.end { Ok((found, left)) } else { Err(found) };
     }
     let (mut at, mut left) = (pos, left);
     loop {
         if can_start(next, text, at) {
-            return Some((at, left));
+            return Ok((at, left));
         }
         if left == 0 {
-            return None;
+            return Err(at);
         }
-        at = one(set, text, at)?;
+        at = one(set, text, at).ok_or(at)?;
         left -= u32::from(left != NONE);
     }
 }

@@ -203,7 +203,7 @@ impl<'a> Machine<'a> {
         let next = &self.program.nexts[next as usize];
         let more = check::one(set, self.text, pos)?;
         let left = left - u32::from(left != NONE);
-        let (pos, left) = check::lazy(set, next, self.text, more, left)?;
+        let (pos, left) = check::lazy(set, next, self.text, more, left).ok()?;
         if next.tried != NONE && !self.is_new_end(next.tried, pos) {
             return None;
         }

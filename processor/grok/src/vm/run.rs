@@ -43,11 +43,16 @@ impl Machine<'_> {
                     meter.spent += (end.unwrap_or(pos) - pos) as u64 >> 4;
                     end
                 }
-                Op::Run { set, min } => run(&program.sets[set as usize], text, pos, min),
+                Op::Run { set, min } => {
+                    let end = run(&program.sets[set as usize], text, pos, min);
+                    meter.spent += (end.unwrap_or(pos) - pos) as u64 >> 4;
+                    end
+                }
                 Op::Maybe(set) => Some(pos + usize::from(is_next(&program.sets[set as usize], text, pos))),
                 Op::SaveRun { set, min, register } => {
                     let end = run(&program.sets[set as usize], text, pos, min);
                     if let Some(end) = end {
+                        meter.spent += (end - pos) as u64 >> 4;
                         self.capture(register, pos, end);
                     }
                     end
@@ -132,10 +137,12 @@ impl Machine<'_> {
                 Op::Lazy { set, min, max, next } => {
                     let set = &program.sets[set as usize];
                     let next = &program.nexts[next as usize];
-                    match lazy(set, next, text, pos, min, max) {
+                    let found = lazy(set, next, text, pos, min, max);
+                    let (Ok((reached, _)) | Err(reached)) = found;
+                    meter.spent += (reached - pos) as u64 >> 4;
+                    match found.ok() {
                         Some((place, _)) if next.tried != NONE && !self.is_new_end(next.tried, place) => None,
                         Some((place, left)) => {
-                            meter.spent += (place - pos) as u64 >> 4;
                             if left > 0 && place < text.len() {
                                 self.push(Frame::Lazy { op, pos: place as u32, left })?;
                             }
@@ -161,13 +168,15 @@ impl Machine<'_> {
                 Op::Greedy { set, min, max, next } => {
                     let set = &program.sets[set as usize];
                     let next = &program.nexts[next as usize];
-                    let found = match greedy(set, next, text, pos, min, max) {
+                    let found = greedy(set, next, text, pos, min, max);
+                    let (Ok((reached, _)) | Err(reached)) = found;
+                    meter.spent += (reached - pos) as u64 >> 4;
+                    let found = match found.ok() {
                         Some((place, least)) if next.tried != NONE => self.not_tried(next, place, least),
                         found => found,
                     };
                     match found {
                         Some((place, least)) => {
-                            meter.spent += (place - pos) as u64 >> 4;
                             if place > least {
                                 self.push(Frame::Greedy { op, least: least as u32, pos: place as u32 })?;
                             }
@@ -358,22 +367,29 @@ impl Machine<'_> {
     }
 }
 
-/// The end of a greedy run and the least one that it can be shortened to.
+/// The end of a greedy run and the least one that it can be shortened to. Where there is none, how far it looked.
 #[inline]
-fn greedy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u32) -> Option<(usize, usize)> {
-    let least = check::skip(set, text, pos, min)?;
+fn greedy(
+    set: &SetTable,
+    next: &Next,
+    text: &[u8],
+    pos: usize,
+    min: u32,
+    max: u32,
+) -> Result<(usize, usize), usize> {
+    let least = check::skip(set, text, pos, min).ok_or(pos)?;
     let left = if max == NONE { NONE } else { max - min };
-    let end = check::run(set, text, least, 0, left)?;
+    let end = check::run(set, text, least, 0, left).ok_or(least)?;
     if check::can_start(next, text, end) {
-        return Some((end, least));
+        return Ok((end, least));
     }
-    Some((check::last_before(next, text, least, end)?, least))
+    Ok((check::last_before(next, text, least, end).ok_or(end)?, least))
 }
 
-/// The end of a lazy run and how many more characters it can take.
+/// The end of a lazy run and how many more characters it can take. Where there is none, how far it looked.
 #[inline]
-fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u32) -> Option<(usize, u32)> {
-    let least = check::skip(set, text, pos, min)?;
+fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u32) -> Result<(usize, u32), usize> {
+    let least = check::skip(set, text, pos, min).ok_or(pos)?;
     check::lazy(set, next, text, least, if max == NONE { NONE } else { max - min })
 }
 
