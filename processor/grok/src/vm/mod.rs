@@ -4,10 +4,13 @@
 //! overflow it. Registers (captures, counters) are undone by entries on the same stack.
 
 mod check;
+mod repeat;
 mod run;
 
 use crate::budget::{Halt, Meter};
-use crate::program::{Next, Op, Program};
+use crate::program::{Op, Program};
+
+use repeat::{End, Repeat};
 
 /// No place: a register that is not set.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -34,10 +37,8 @@ pub struct Scratch {
 enum Frame {
     /// Another way to go on.
     Branch { op: u32, pos: u32 },
-    /// A run that can give characters back, down to `least`.
-    Greedy { op: u32, least: u32, pos: u32 },
-    /// A run that can take more characters, `left` at most.
-    Lazy { op: u32, pos: u32, left: u32 },
+    /// A run that has more ends.
+    Repeat { op: u32, pos: u32, rest: u32 },
     /// The old value of a register.
     Restore { register: u32, old: u32 },
     /// The old state of the calls.
@@ -166,13 +167,8 @@ impl<'a> Machine<'a> {
                 Frame::Branch { op, pos } | Frame::Negative { op, pos } => {
                     return Some((op, pos as usize));
                 }
-                Frame::Greedy { op, least, pos } => {
-                    if let Some(pos) = self.give_back(op, least as usize, pos as usize) {
-                        return Some((op + 1, pos));
-                    }
-                }
-                Frame::Lazy { op, pos, left } => {
-                    if let Some(pos) = self.take_more(op, pos as usize, left) {
+                Frame::Repeat { op, pos, rest } => {
+                    if let Some(pos) = self.next_end(op, (pos as usize, rest)) {
                         return Some((op + 1, pos));
                     }
                 }
@@ -184,71 +180,23 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Shortens a greedy run to the next place where what follows can start.
-    fn give_back(&mut self, op: u32, least: usize, pos: usize) -> Option<usize> {
-        let Op::Greedy { next, .. } = self.program.ops[op as usize] else { return None };
-        let next = &self.program.nexts[next as usize];
-        let pos = check::last_before(next, self.text, least, pos)?;
-        if pos > least {
-            let frame = Frame::Greedy { op, least: least as u32, pos: pos as u32 };
-            self.scratch.stack.push(frame);
-        }
-        Some(pos)
+    /// The next end of a run on whose first one what follows did not match; what is left of it goes onto the stack.
+    fn next_end(&mut self, op: u32, (pos, rest): End) -> Option<usize> {
+        let code = self.program.ops[op as usize];
+        let mut run = Repeat::new(self.program, code, self.text, &mut self.scratch.onces)?;
+        let end = if let Op::Lazy { .. } = code { run.take_more((pos, rest)) } else { run.give_back((pos, rest)) }?;
+        self.push_rest(op, end).ok()?;
+        Some(end.0)
     }
 
-    /// Lengthens a lazy run to the next place where what follows can start.
-    fn take_more(&mut self, op: u32, pos: usize, left: u32) -> Option<usize> {
-        let Op::Lazy { set, next, .. } = self.program.ops[op as usize] else { return None };
-        let set = &self.program.sets[set as usize];
-        let next = &self.program.nexts[next as usize];
-        let more = check::one(set, self.text, pos)?;
-        let left = left - u32::from(left != NONE);
-        let (pos, left) = check::lazy(set, next, self.text, more, left).ok()?;
-        if next.tried != NONE && !self.is_new_end(next.tried, pos) {
-            return None;
-        }
-        self.push_lazy(op, pos, left);
-        Some(pos)
-    }
-
-    /// Whether a lazy run that takes everything has not ended here before. One run goes through all ends up to the
-    /// last, so those that were tried are all between the first and the last that were.
+    /// Remembers that a run has more ends, if it has.
     #[inline]
-    fn is_new_end(&mut self, tried: u32, pos: usize) -> bool {
-        let Some([first, last]) = self.scratch.onces.get_mut(tried as usize..tried as usize + 2) else { return true };
-        let pos = pos as u32;
-        if *first == NONE {
-            (*first, *last) = (pos, pos);
-            return true;
-        }
-        // What lies before the first is not noted, as it need not be without gaps.
-        let new = pos < *first || pos > *last;
-        *last = pos.max(*last);
-        new
-    }
-
-    /// The end of a greedy run that takes everything, as far as runs that started later have not tried it, and the least
-    /// one. Each run goes through all ends down to its least.
-    #[inline]
-    fn not_tried(&mut self, next: &Next, place: usize, least: usize) -> Option<(usize, usize)> {
-        let tried = self.scratch.onces.get_mut(next.tried as usize)?;
-        let from = *tried as usize;
-        if least >= from {
-            return None;
-        }
-        *tried = least as u32;
-        if place < from {
-            Some((place, least))
-        } else {
-            Some((check::last_before(next, self.text, least, from)?, least))
-        }
-    }
-
-    #[inline]
-    fn push_lazy(&mut self, op: u32, pos: usize, left: u32) {
-        if left > 0 && pos < self.text.len() {
-            self.scratch.stack.push(Frame::Lazy { op, pos: pos as u32, left });
-        }
+    fn push_rest(&mut self, op: u32, (pos, rest): End) -> Result<(), Halt> {
+        let more = match self.program.ops[op as usize] {
+            Op::Greedy { .. } => pos > rest as usize,
+            _ => rest > 0 && pos < self.text.len(),
+        };
+        if more { self.push(Frame::Repeat { op, pos: pos as u32, rest }) } else { Ok(()) }
     }
 
     fn call(&mut self, target: u32, back: u32) -> Result<Option<u32>, Halt> {

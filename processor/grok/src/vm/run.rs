@@ -1,8 +1,8 @@
 //! The loop over the operations.
 
-use super::{Frame, Machine, NONE, check};
+use super::{Frame, Machine, NONE, Repeat, check};
 use crate::budget::{Halt, Meter};
-use crate::program::{Next, Op, SetTable};
+use crate::program::{Op, SetTable};
 use crate::token::Verdict;
 
 /// Where an operation leads.
@@ -134,19 +134,12 @@ impl Machine<'_> {
                     }
                     end
                 }
-                Op::Lazy { set, min, max, next } => {
-                    let set = &program.sets[set as usize];
-                    let next = &program.nexts[next as usize];
-                    let found = lazy(set, next, text, pos, min, max);
-                    let (Ok((reached, _)) | Err(reached)) = found;
-                    meter.spent += (reached - pos) as u64 >> 4;
-                    match found.ok() {
-                        Some((place, _)) if next.tried != NONE && !self.is_new_end(next.tried, place) => None,
-                        Some((place, left)) => {
-                            if left > 0 && place < text.len() {
-                                self.push(Frame::Lazy { op, pos: place as u32, left })?;
-                            }
-                            Some(place)
+                code @ Op::Lazy { min, max, .. } => {
+                    let run = Repeat::new(program, code, text, &mut self.scratch.onces);
+                    match run.and_then(|mut run| run.lazy(pos, min, max, &mut meter.spent)) {
+                        Some(end) => {
+                            self.push_rest(op, end)?;
+                            Some(end.0)
                         }
                         None => None,
                     }
@@ -165,22 +158,12 @@ impl Machine<'_> {
                     self.push(Frame::Branch { op: other, pos: pos as u32 })?;
                     Some(pos)
                 }
-                Op::Greedy { set, min, max, next } => {
-                    let set = &program.sets[set as usize];
-                    let next = &program.nexts[next as usize];
-                    let found = greedy(set, next, text, pos, min, max);
-                    let (Ok((reached, _)) | Err(reached)) = found;
-                    meter.spent += (reached - pos) as u64 >> 4;
-                    let found = match found.ok() {
-                        Some((place, least)) if next.tried != NONE => self.not_tried(next, place, least),
-                        found => found,
-                    };
-                    match found {
-                        Some((place, least)) => {
-                            if place > least {
-                                self.push(Frame::Greedy { op, least: least as u32, pos: place as u32 })?;
-                            }
-                            Some(place)
+                code @ Op::Greedy { min, max, .. } => {
+                    let run = Repeat::new(program, code, text, &mut self.scratch.onces);
+                    match run.and_then(|mut run| run.greedy(pos, min, max, &mut meter.spent)) {
+                        Some(end) => {
+                            self.push_rest(op, end)?;
+                            Some(end.0)
                         }
                         None => None,
                     }
@@ -365,32 +348,6 @@ impl Machine<'_> {
         }
         None
     }
-}
-
-/// The end of a greedy run and the least one that it can be shortened to. Where there is none, how far it looked.
-#[inline]
-fn greedy(
-    set: &SetTable,
-    next: &Next,
-    text: &[u8],
-    pos: usize,
-    min: u32,
-    max: u32,
-) -> Result<(usize, usize), usize> {
-    let least = check::skip(set, text, pos, min).ok_or(pos)?;
-    let left = if max == NONE { NONE } else { max - min };
-    let end = check::run(set, text, least, 0, left).ok_or(least)?;
-    if check::can_start(next, text, end) {
-        return Ok((end, least));
-    }
-    Ok((check::last_before(next, text, least, end).ok_or(end)?, least))
-}
-
-/// The end of a lazy run and how many more characters it can take. Where there is none, how far it looked.
-#[inline]
-fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, min: u32, max: u32) -> Result<(usize, u32), usize> {
-    let least = check::skip(set, text, pos, min).ok_or(pos)?;
-    check::lazy(set, next, text, least, if max == NONE { NONE } else { max - min })
 }
 
 /// The end of a run of characters that need not be told apart.
