@@ -30,6 +30,8 @@ impl Budget {
 pub(crate) enum Halt {
     /// It took many steps for the length of its text: the careful program should take over.
     Slow,
+    /// Native code had no room for its ways back: the machine should take over.
+    NoRoom,
     OutOfBudget,
 }
 

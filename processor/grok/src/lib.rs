@@ -26,6 +26,7 @@ mod grok;
 mod grok_set;
 mod intern;
 mod listing;
+mod native;
 mod needle;
 mod parse;
 mod pattern_set;

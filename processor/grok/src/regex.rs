@@ -1,5 +1,6 @@
 //! A compiled regular expression.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::analysis;
@@ -8,11 +9,12 @@ use crate::budget::{Budget, Halt, Meter};
 use crate::compile::compile;
 use crate::error::{Error, OutOfBudget};
 use crate::intern::{Groups, Key, interned};
+use crate::native::{Native, NativeMachine};
 use crate::parse::{Options, parse};
 use crate::program::Program;
 use crate::search::Search;
 use crate::simplify::simplify;
-use crate::vm::{NONE, Scratch};
+use crate::vm::{Machine, NONE, Scratch};
 
 /// The places of the groups in the text, in bytes; the whole match first.
 pub type Captures = Vec<Option<(usize, usize)>>;
@@ -58,6 +60,57 @@ struct Compiled {
     /// pattern has no such program.
     careful: OnceLock<Option<Program>>,
     search: Search,
+    /// How often it was searched with before there was native code.
+    searches: AtomicU32,
+    /// Made when the pattern is searched with often.
+    native: OnceLock<Option<Native>>,
+}
+
+/// After so many searches native code is made: that takes as long as a few hundred do.
+const OFTEN: u32 = 200;
+
+impl Compiled {
+    fn native(&self) -> Option<&Native> {
+        match self.native.get() {
+            Some(made) => made.as_ref(),
+            None if self.searches.fetch_add(1, Relaxed) < OFTEN => None,
+            None => self.native.get_or_init(|| Native::new(&self.program)).as_ref(),
+        }
+    }
+
+    /// Searches with native code where there is some.
+    fn quickly(&self, text: &[u8], start: usize, scratch: &mut Scratch, meter: &mut Meter) -> Result<bool, Halt> {
+        if let Some(native) = self.native() {
+            match self.by_code(native, text, start, scratch, meter) {
+                Err(Halt::NoRoom) => {}
+                outcome => return outcome,
+            }
+        }
+        self.by_operations(&self.program, text, start, scratch, meter)
+    }
+
+    fn by_code(
+        &self,
+        native: &Native,
+        text: &[u8],
+        start: usize,
+        scratch: &mut Scratch,
+        meter: &mut Meter,
+    ) -> Result<bool, Halt> {
+        let program = &self.program;
+        self.search.run(program, text, start, meter, move || NativeMachine::new(native, program, text, start, scratch))
+    }
+
+    fn by_operations(
+        &self,
+        program: &Program,
+        text: &[u8],
+        start: usize,
+        scratch: &mut Scratch,
+        meter: &mut Meter,
+    ) -> Result<bool, Halt> {
+        self.search.run(program, text, start, meter, move || Machine::new(program, text, start, scratch))
+    }
 }
 
 /// Larger patterns are compiled at once, to know whether they can be: a node takes far fewer than fifty operations, and
@@ -118,12 +171,9 @@ impl Regex {
         scratch: &mut Scratch,
         budget: Budget,
     ) -> Result<bool, OutOfBudget> {
-        captures.clear();
-        if !self.search_registers(text, start, scratch, budget)? {
-            return Ok(false);
-        }
-        captures.extend((0..self.0.names.len()).map(|group| scratch.span(group)));
-        Ok(true)
+        let found = self.search_registers(text, start, scratch, budget)?;
+        self.take_captures(found, captures, scratch);
+        Ok(found)
     }
 
     /// All matches, as Ruby's `gsub` finds them: without overlap, and after an empty match the
@@ -184,17 +234,17 @@ impl Regex {
         if text.len() >= NONE as usize {
             return Err(OutOfBudget);
         }
-        let Some(Compiled { program, search, .. }) = self.compiled() else { return Err(OutOfBudget) };
+        let Some(compiled) = self.compiled() else { return Err(OutOfBudget) };
         let mut meter = Meter::new(budget, Some(text.len() as u64 * 16 + 4096));
-        match search.run(program, text, start, scratch, &mut meter) {
+        match compiled.quickly(text, start, scratch, &mut meter) {
             Ok(found) => return Ok(found),
             Err(Halt::OutOfBudget) => return Err(OutOfBudget),
-            Err(Halt::Slow) => {}
+            Err(Halt::Slow | Halt::NoRoom) => {}
         }
         let fits = |program: &&Program| program.memos as usize * (text.len() + 1) <= MAX_MEMO_BITS;
-        let program = self.careful_program().filter(fits).unwrap_or(program);
+        let program = self.careful_program().filter(fits).unwrap_or(&compiled.program);
         let mut meter = meter.without_hand_over();
-        search.run(program, text, start, scratch, &mut meter).map_err(|_| OutOfBudget)
+        compiled.by_operations(program, text, start, scratch, &mut meter).map_err(|_| OutOfBudget)
     }
 
     /// Searches with the careful program, for tests.
@@ -208,12 +258,33 @@ impl Regex {
     ) -> Option<bool> {
         let program = self.careful_program()?;
         let mut meter = Meter::new(Budget::UNLIMITED, None);
-        let found = self.compiled()?.search.run(program, text, start, scratch, &mut meter).ok()?;
+        let found = self.compiled()?.by_operations(program, text, start, scratch, &mut meter).ok()?;
+        self.take_captures(found, captures, scratch);
+        Some(found)
+    }
+
+    /// Searches with native code from the first time on, for tests; nothing when there is none, or when it gives up.
+    #[doc(hidden)]
+    pub fn captures_natively(
+        &self,
+        text: &[u8],
+        start: usize,
+        captures: &mut Captures,
+        scratch: &mut Scratch,
+    ) -> Option<bool> {
+        let compiled = self.compiled()?;
+        let native = compiled.native.get_or_init(|| Native::new(&compiled.program)).as_ref()?;
+        let mut meter = Meter::new(Budget::UNLIMITED, Some(text.len() as u64 * 16 + 4096));
+        let found = compiled.by_code(native, text, start, scratch, &mut meter).ok()?;
+        self.take_captures(found, captures, scratch);
+        Some(found)
+    }
+
+    fn take_captures(&self, found: bool, captures: &mut Captures, scratch: &Scratch) {
         captures.clear();
         if found {
             captures.extend((0..self.0.names.len()).map(|group| scratch.span(group)));
         }
-        Some(found)
     }
 }
 
@@ -247,7 +318,8 @@ impl Shared {
         let node = simplify(self.parsed.clone(), &|group| self.wanted[group as usize]);
         let program = compile(&node, self.names.len(), false)?;
         let search = Search::new(&node, &program);
-        Ok(Compiled { node, program, careful: OnceLock::new(), search })
+        let (careful, native) = (OnceLock::new(), OnceLock::new());
+        Ok(Compiled { node, program, careful, search, searches: AtomicU32::new(0), native })
     }
 }
 

@@ -60,6 +60,11 @@ impl ByteRun {
         ByteRun { kind, bytes }
     }
 
+    /// The bytes of the run.
+    pub(crate) fn bytes(&self) -> &[bool; 256] {
+        &self.bytes
+    }
+
     /// Whether only the end of the text ends the run.
     pub(crate) fn is_all(&self) -> bool {
         matches!(self.kind, Kind::All)

@@ -13,7 +13,12 @@ use crate::needle::Needle;
 use crate::program::{Op, Program};
 use crate::run::Stops;
 use crate::token::{Token, Verdict, Wall, Walls};
-use crate::vm::{Machine, Scratch};
+
+/// What matches a program at one place of a text.
+pub(crate) trait Attempts {
+    /// Matches at one place. The captures are in the registers then.
+    fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt>;
+}
 
 /// The most texts that are looked for one after the other.
 const MAX_NEEDED: usize = 16;
@@ -42,7 +47,8 @@ pub(crate) struct Search {
 
 /// Where a search goes on.
 #[derive(Debug, Clone, Copy)]
-struct Places {
+struct Places<'t> {
+    text: &'t [u8],
     /// Where it started.
     start: usize,
     /// The next place.
@@ -112,14 +118,14 @@ impl Search {
         })
     }
 
-    /// Searches from `start` on.
-    pub(crate) fn run(
+    /// Searches from `start` on, with the machine that `make` gives where there is something to try.
+    pub(crate) fn run<M: Attempts>(
         &self,
         program: &Program,
         text: &[u8],
         start: usize,
-        scratch: &mut Scratch,
         meter: &mut Meter,
+        make: impl FnOnce() -> M,
     ) -> Result<bool, Halt> {
         let misses = self.misses.load(Relaxed);
         let asked = self.asks_first || misses;
@@ -127,7 +133,7 @@ impl Search {
             return Ok(false);
         }
         let Some(place) = self.candidate(text, start, start) else { return Ok(false) };
-        let mut machine = Machine::new(program, text, start, scratch);
+        let mut machine = make();
         if machine.attempt(place, meter)? {
             if misses {
                 self.misses.store(false, Relaxed);
@@ -141,7 +147,7 @@ impl Search {
             self.misses.store(true, Relaxed);
             return Ok(false);
         };
-        let places = Places { start, from: crate::utf8::boundary(text, place + 1), last };
+        let places = Places { text, start, from: crate::utf8::boundary(text, place + 1), last };
         let token = self.token.and_then(|token| program.tokens.get(token as usize));
         match token.and_then(|token| Some((token, token.walls(program)?))) {
             Some((token, walls)) => self.between_walls(&mut machine, program, (token, walls), places, meter),
@@ -149,10 +155,10 @@ impl Search {
         }
     }
 
-    fn everywhere(&self, machine: &mut Machine<'_>, places: Places, meter: &mut Meter) -> Result<bool, Halt> {
-        let text = machine.text();
+    fn everywhere(&self, machine: &mut impl Attempts, places: Places<'_>, meter: &mut Meter) -> Result<bool, Halt> {
+        let text = places.text;
         let (mut at, mut anchored) = (places.from, None);
-        while let Some(place) = self.next_place(text, places, at, &mut anchored) {
+        while let Some(place) = self.next_place(places, at, &mut anchored) {
             meter.step()?;
             if machine.attempt(place, meter)? {
                 return Ok(true);
@@ -168,15 +174,15 @@ impl Search {
     /// Tries only places from which the first token matches, and of those between two walls only one.
     fn between_walls(
         &self,
-        machine: &mut Machine<'_>,
+        machine: &mut impl Attempts,
         program: &Program,
         (token, walls): (&Token, &Walls),
-        places: Places,
+        places: Places<'_>,
         meter: &mut Meter,
     ) -> Result<bool, Halt> {
-        let text = machine.text();
+        let text = places.text;
         let (mut at, mut anchored) = (places.from, None);
-        while let Some(place) = self.next_place(text, places, at, &mut anchored) {
+        while let Some(place) = self.next_place(places, at, &mut anchored) {
             meter.step()?;
             let (wall, kind) = walls.next(text, place);
             let after_wall =
@@ -210,8 +216,8 @@ impl Search {
 
     /// The next place from `at` on that is worth a try. `anchored` is where the anchor's text stands, once it was asked.
     #[inline]
-    fn next_place(&self, text: &[u8], places: Places, at: usize, anchored: &mut Option<usize>) -> Option<usize> {
-        let mut at = at;
+    fn next_place(&self, places: Places<'_>, at: usize, anchored: &mut Option<usize>) -> Option<usize> {
+        let (text, mut at) = (places.text, at);
         if let Some(anchor) = &self.anchor
             && anchored.is_none_or(|place| at > place)
         {

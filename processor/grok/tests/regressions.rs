@@ -11,6 +11,10 @@ fn captures(pattern: &str, text: &str) -> Captures {
     if regex.captures_carefully(text.as_bytes(), 0, &mut carefully, &mut scratch).is_some() {
         assert_eq!(fast, carefully, "the linear program differs");
     }
+    let mut natively = Captures::new();
+    if regex.captures_natively(text.as_bytes(), 0, &mut natively, &mut scratch).is_some() {
+        assert_eq!(fast, natively, "native code differs");
+    }
     fast
 }
 

@@ -17,6 +17,12 @@ fn careful(regex: &Regex, text: &str) -> Option<Captures> {
     found.then_some(captures)
 }
 
+fn native(regex: &Regex, text: &str) -> Option<Option<Captures>> {
+    let mut captures = Vec::new();
+    let found = regex.captures_natively(text.as_bytes(), 0, &mut captures, &mut Scratch::default())?;
+    Some(found.then_some(captures))
+}
+
 fn oniguruma(pattern: &str, text: &str) -> Option<Captures> {
     let options = onig::RegexOptions::REGEX_OPTION_MULTILINE;
     let regex = onig::Regex::with_options(pattern, options, onig::Syntax::ruby()).unwrap();
@@ -34,6 +40,9 @@ fn agree(pattern: &str, regex: &Regex, text: &str) {
     let expected = wanted(oniguruma(pattern, text));
     assert_eq!(wanted(fast(regex, text)), expected, "{pattern} on {text:?}");
     assert_eq!(wanted(careful(regex, text)), expected, "{pattern} carefully on {text:?}");
+    if let Some(found) = native(regex, text) {
+        assert_eq!(wanted(found), expected, "{pattern} natively on {text:?}");
+    }
 }
 
 fn agree_all(patterns: &[&str], texts: &[&str]) {

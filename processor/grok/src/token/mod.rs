@@ -20,11 +20,12 @@ use crate::bytes::ByteSet;
 use crate::program::{Op, Program};
 use crate::run::ByteRun;
 
-const DEAD: u16 = 0;
-const ACCEPT: u16 = 1;
-const BAIL: u16 = 2;
+/// The answers: the part does not match, it ends here, the operations have to decide.
+pub(crate) const DEAD: u16 = 0;
+pub(crate) const ACCEPT: u16 = 1;
+pub(crate) const BAIL: u16 = 2;
 /// Numbers below are answers, the others are states.
-const ANSWERS: u16 = 3;
+pub(crate) const ANSWERS: u16 = 3;
 
 /// A part of a program that may have an automaton.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub(crate) enum Verdict {
 
 /// A deterministic automaton over bytes. The states are numbered by their row's first entry.
 #[derive(Debug)]
-struct Automaton {
+pub(crate) struct Automaton {
     classes: [u8; 256],
     /// The class of the end of the text; before the text it stands for no character.
     edge: u8,
@@ -139,6 +140,11 @@ impl Token {
         self.automaton(program).and_then(|automaton| automaton.walls.as_ref())
     }
 
+    /// The automaton, when it decides nearly all words.
+    pub(crate) fn decider(&self, program: &Program) -> Option<&Automaton> {
+        self.automaton(program).filter(|_| self.doubt.load(Relaxed) < MAX_DOUBT)
+    }
+
     /// Whether an automaton decides it; for descriptions of a program.
     pub(crate) fn is_decided(&self, program: &Program) -> bool {
         self.automaton(program).is_some()
@@ -160,6 +166,38 @@ impl Token {
 }
 
 impl Automaton {
+    /// Where to start after a byte, or at the start of the text.
+    pub(crate) fn start(&self, before: Option<u8>) -> u16 {
+        self.starts[usize::from(self.class(before))]
+    }
+
+    /// The state after a byte, or what is answered there; `None` is the end of the text.
+    pub(crate) fn after(&self, state: u16, byte: Option<u8>) -> u16 {
+        self.table[usize::from(self.class(byte)) + usize::from(state)]
+    }
+
+    /// The bytes over which a state stays as it is, when it does for long.
+    pub(crate) fn idle_run(&self, state: u16) -> Option<&ByteRun> {
+        if state < self.idle + ANSWERS {
+            return None;
+        }
+        self.runs.get(usize::from(self.table[usize::from(state) + usize::from(self.edge) + 1]))
+    }
+
+    /// The number of states.
+    pub(crate) fn states(&self) -> usize {
+        self.table.len() / (usize::from(self.edge) + 2)
+    }
+
+    /// Words that are longer are left to the operations.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn class(&self, byte: Option<u8>) -> u8 {
+        byte.map_or(self.edge, |byte| self.classes[usize::from(byte)])
+    }
+
     #[inline(always)]
     fn run(&self, text: &[u8], pos: usize) -> Verdict {
         let before = match pos.checked_sub(1).and_then(|at| text.get(at)) {

@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::ast::Assert;
-use crate::program::{Beyond, Next, SetTable};
+use crate::program::{Beyond, Next, Op, Program, SetTable};
 use crate::run::ByteRun;
 use crate::unicode::is_word;
 use crate::utf8;
@@ -13,6 +13,21 @@ use crate::vm::NONE;
 const SHORT: u32 = 8;
 /// How far a grapheme cluster may reach, in bytes.
 const MAX_GRAPHEME: usize = 4096;
+
+/// Where an operation leads that leads to one place or fails, and keeps nothing.
+#[inline]
+pub(crate) fn single(program: &Program, op: Op, text: &[u8], pos: usize, search_start: usize) -> Option<usize> {
+    let set = |set: u32| &program.sets[set as usize];
+    match op {
+        Op::Set(of) => one(set(of), text, pos),
+        Op::Span { set: of, min, max } | Op::SaveSpan { set: of, min, max, .. } => run(set(of), text, pos, min, max),
+        Op::Assert(assert) => holds(assert, text, pos, search_start).then_some(pos),
+        Op::Ahead { set: of, negative } => (one(set(of), text, pos).is_some() != negative).then_some(pos),
+        Op::Behind { set: of, negative } => (behind(set(of), text, pos) != negative).then_some(pos),
+        Op::Back(count) => back(text, pos, count),
+        _ => None,
+    }
+}
 
 /// The place after one character of the set.
 #[inline]
@@ -112,7 +127,7 @@ pub(super) fn lazy(set: &SetTable, next: &Next, text: &[u8], pos: usize, left: u
 
 /// Whether the condition holds at `pos`.
 #[inline]
-pub(super) fn holds(assert: Assert, text: &[u8], pos: usize, search_start: usize) -> bool {
+fn holds(assert: Assert, text: &[u8], pos: usize, search_start: usize) -> bool {
     match assert {
         Assert::LineStart => pos == 0 || (text[pos - 1] == b'\n' && pos < text.len()),
         Assert::LineEnd => pos == text.len() || text[pos] == b'\n',
@@ -134,12 +149,12 @@ fn is_boundary(text: &[u8], pos: usize, ascii: bool) -> bool {
 
 /// Whether the character before `pos` is of the set.
 #[inline]
-pub(super) fn behind(set: &SetTable, text: &[u8], pos: usize) -> bool {
+fn behind(set: &SetTable, text: &[u8], pos: usize) -> bool {
     pos > 0 && one(set, text, utf8::before(text, pos)).is_some()
 }
 
 /// The place `count` characters before `pos`.
-pub(super) fn back(text: &[u8], pos: usize, count: u32) -> Option<usize> {
+fn back(text: &[u8], pos: usize, count: u32) -> Option<usize> {
     let mut at = pos;
     for _ in 0..count {
         if at == 0 {

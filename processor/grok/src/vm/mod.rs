@@ -8,9 +8,13 @@ mod repeat;
 mod run;
 
 use crate::budget::{Halt, Meter};
+use crate::native::Memory;
 use crate::program::{Op, Program};
+use crate::search::Attempts;
 
-use repeat::{End, Repeat};
+pub(crate) use check::single;
+use repeat::End;
+pub(crate) use repeat::Repeat;
 
 /// No place: a register that is not set.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -29,7 +33,27 @@ pub struct Scratch {
     /// One bit for every place of the program and of the text that was tried.
     memo: Vec<u64>,
     /// Where `Once` was last, by its number, and which ends of runs were tried.
-    onces: Vec<u32>,
+    pub(crate) onces: Vec<u32>,
+    pub(crate) native: Memory,
+}
+
+impl Scratch {
+    /// Makes room for the registers and notes of a search.
+    pub(crate) fn prepare(&mut self, program: &Program) {
+        // Those that hold groups are emptied for every attempt, the others are written before they are read.
+        self.registers.resize(program.registers, NONE);
+        if program.onces > 0 {
+            self.onces.clear();
+            self.onces.resize(program.onces, NONE);
+        }
+    }
+
+    /// Empties the groups for an attempt.
+    #[inline]
+    pub(crate) fn start(&mut self, program: &Program, at: usize) {
+        self.registers[..program.slots].fill(NONE);
+        self.registers[0] = at as u32;
+    }
 }
 
 /// An entry of the stack.
@@ -61,6 +85,16 @@ struct Call {
     depth: u32,
 }
 
+impl Attempts for Machine<'_> {
+    fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt> {
+        self.scratch.stack.clear();
+        self.scratch.calls.clear();
+        self.call = NONE;
+        self.scratch.start(self.program, at);
+        self.execute(at, meter)
+    }
+}
+
 /// A program, a text and the memory to match them.
 pub(crate) struct Machine<'a> {
     program: &'a Program,
@@ -69,38 +103,17 @@ pub(crate) struct Machine<'a> {
     search_start: usize,
     scratch: &'a mut Scratch,
     call: u32,
-    /// The furthest place that was reached and the operation that failed there, when wanted.
-    pub(crate) furthest: Option<(usize, u32)>,
 }
 
 impl<'a> Machine<'a> {
     pub(crate) fn new(program: &'a Program, text: &'a [u8], search_start: usize, scratch: &'a mut Scratch) -> Self {
-        // Those that hold groups are emptied for every attempt, the others are written before they are read.
-        scratch.registers.resize(program.registers, NONE);
-        if program.onces > 0 {
-            scratch.onces.clear();
-            scratch.onces.resize(program.onces, NONE);
-        }
+        scratch.prepare(program);
         if program.memos > 0 {
             let bits = program.memos as usize * (text.len() + 1);
             scratch.memo.clear();
             scratch.memo.resize(bits.div_ceil(64), 0);
         }
-        Machine { program, text, search_start, scratch, call: NONE, furthest: None }
-    }
-
-    pub(crate) fn text(&self) -> &'a [u8] {
-        self.text
-    }
-
-    /// Matches at one place. The captures are in the registers then.
-    pub(crate) fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt> {
-        self.scratch.stack.clear();
-        self.scratch.calls.clear();
-        self.call = NONE;
-        self.scratch.registers[..self.program.slots].fill(NONE);
-        self.scratch.registers[0] = at as u32;
-        self.execute(at, meter)
+        Machine { program, text, search_start, scratch, call: NONE }
     }
 
     #[inline]

@@ -168,14 +168,8 @@ impl Machine<'_> {
                         None => None,
                     }
                 }
-                Op::Assert(assert) => check::holds(assert, text, pos, self.search_start).then_some(pos),
-                Op::Behind { set, negative } => {
-                    let found = check::behind(&program.sets[set as usize], text, pos);
-                    (found != negative).then_some(pos)
-                }
-                Op::Ahead { set, negative } => {
-                    let found = check::one(&program.sets[set as usize], text, pos).is_some();
-                    (found != negative).then_some(pos)
+                code @ (Op::Assert(_) | Op::Behind { .. } | Op::Ahead { .. }) => {
+                    check::single(program, code, text, pos, self.search_start)
                 }
                 Op::Match => {
                     self.scratch.registers[1] = pos as u32;
@@ -194,11 +188,6 @@ impl Machine<'_> {
                 pos = next;
                 op += 1;
                 continue;
-            }
-            if let Some(furthest) = &mut self.furthest
-                && pos >= furthest.0
-            {
-                *furthest = (pos, op);
             }
             meter.spent += 1;
             if meter.spent >= meter.pause {
@@ -252,7 +241,7 @@ impl Machine<'_> {
                 self.abandon_negative();
                 Step::Back
             }
-            Op::Back(count) => to(check::back(text, pos, count)),
+            Op::Back(_) => to(check::single(program, code, text, pos, self.search_start)),
             Op::Backref { groups, ignore_case } => to(self.backref(groups, pos, ignore_case)),
             Op::IfSet { groups, otherwise } => {
                 let set = |&group: &u32| self.scratch.registers[group as usize * 2 + 1] != NONE;

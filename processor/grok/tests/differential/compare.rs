@@ -29,6 +29,7 @@ pub(crate) struct Pair {
     scratch: Scratch,
     captures: Captures,
     carefully: Captures,
+    natively: Captures,
 }
 
 /// What came of comparing.
@@ -37,6 +38,8 @@ pub(crate) struct Tally {
     pub(crate) compared: u64,
     matched: u64,
     given_up: u64,
+    /// How many of them native code made too.
+    natively: u64,
     /// Matches that Oniguruma's search goes past, though it takes them when it is put there.
     passed: u64,
     patterns: u64,
@@ -74,6 +77,7 @@ impl Pair {
                 scratch: Scratch::default(),
                 captures: Captures::new(),
                 carefully: Captures::new(),
+                natively: Captures::new(),
             }),
             (Err(_), Err(_)) => {
                 tally.refused += 1;
@@ -107,7 +111,7 @@ impl Pair {
         &self.ours
     }
 
-    /// Searches from `start` with both, and with our linear program when there is one.
+    /// Searches from `start` with both, and with our linear program and our native code when there are such.
     pub(crate) fn compare(&mut self, text: &str, start: usize, tally: &mut Tally) {
         // The library takes as many bytes as the group has.
         if self.refers_in_any_case && text.chars().any(has_case_of_another_length) {
@@ -150,6 +154,13 @@ impl Pair {
             && *carefully != theirs
         {
             tally.differs(format!("{place}, linear program:\n  ours {carefully:?}\n  onig {theirs:?}"));
+        }
+        let natively = &mut self.natively;
+        if self.ours.captures_natively(text_bytes, start, natively, &mut self.scratch).is_some() {
+            tally.natively += 1;
+            if *natively != theirs {
+                tally.differs(format!("{place}, native code:\n  ours {natively:?}\n  onig {theirs:?}"));
+            }
         }
     }
 
@@ -200,6 +211,7 @@ impl Tally {
         self.compared += other.compared;
         self.matched += other.matched;
         self.given_up += other.given_up;
+        self.natively += other.natively;
         self.passed += other.passed;
         self.patterns += other.patterns;
         self.refused += other.refused;
@@ -220,6 +232,8 @@ impl Tally {
         assert!(self.matched * 5 > self.compared, "few matches: {self}");
         assert!(self.given_up * 20 < self.compared, "given up too often: {self}");
         assert!(self.passed * 100 < self.compared, "gone past too often: {self}");
+        let makes_code = cfg!(all(feature = "native", target_arch = "x86_64"));
+        assert!(!makes_code || self.natively * 2 > self.compared, "few by native code: {self}");
     }
 }
 
@@ -227,9 +241,16 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} comparisons, {} of them matches, {} of these gone past by the library's search, {} given up; {} patterns, \
-             {} refused; {} differences",
-            self.compared, self.matched, self.passed, self.given_up, self.patterns, self.refused, self.count
+            "{} comparisons, {} of them matches, {} of these gone past by the library's search, {} given up, {} by native \
+             code too; {} patterns, {} refused; {} differences",
+            self.compared,
+            self.matched,
+            self.passed,
+            self.given_up,
+            self.natively,
+            self.patterns,
+            self.refused,
+            self.count
         )
     }
 }
