@@ -52,6 +52,11 @@ impl Needle {
         Some(Needle { text: text.into(), rare, offset })
     }
 
+    /// The text, and the place in it of the byte that is least often met.
+    pub(crate) fn rare(&self) -> (&[u8], usize) {
+        (&self.text, self.offset)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.text.len()
     }

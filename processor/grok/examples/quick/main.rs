@@ -110,8 +110,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("long", false, "%{LOGLEVEL:level} %{INT:n} %{GREEDYDATA:msg}", long),
         ("data", false, "%{GREEDYDATA:a} delta: %{DATA:b} epsilon, %{GREEDYDATA:c}", long),
     ];
+    let exact = rows.iter().any(|(name, ..)| *name == filter);
     for (name, ecs, pattern, make) in rows {
-        if !name.starts_with(&filter) {
+        if !name.starts_with(&filter) || (exact && *name != filter) {
             continue;
         }
         let set = if *ecs { PatternSet::ecs_v1() } else { PatternSet::legacy() };

@@ -8,9 +8,6 @@ use super::call::field;
 use super::emit::Emitter;
 use crate::token::{ACCEPT, Automaton, BAIL, DEAD};
 
-/// The most states of which code is made. Larger automata are left to the operations.
-const MAX_STATES: usize = 600;
-
 /// The code of one automaton while it is made.
 struct States<'a> {
     automaton: &'a Automaton,
@@ -39,7 +36,7 @@ impl Emitter<'_> {
         let token = &program.tokens[token as usize];
         // Inside of a token that was left to the operations there is no other attempt.
         let decider = if at < self.undecided { None } else { token.decider(program) };
-        let Some(automaton) = decider.filter(|automaton| automaton.states() <= MAX_STATES) else { return at + 1 };
+        let Some(automaton) = decider else { return at + 1 };
         let (accept, dead, bail) = (self.label(), self.label(), self.label());
         let mut states =
             States { automaton, labels: HashMap::new(), open: Vec::new(), accept, dead, bail, bails: false };

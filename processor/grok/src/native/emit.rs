@@ -9,8 +9,7 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::call::{self, field};
-use crate::ast::Assert;
-use crate::program::{Beyond, Op, Program};
+use crate::program::{Op, Program};
 use crate::vm::NONE;
 
 /// The code of a program and how many marks it uses; nothing when it has an operation that there is no code for.
@@ -30,7 +29,7 @@ pub(super) fn code(program: &Program) -> Option<(Vec<u8>, usize)> {
 }
 
 /// What is emitted after the operations, as it is rarely run.
-enum Cold {
+pub(super) enum Cold {
     /// A jump back, which takes fuel.
     Back(DynamicLabel),
     /// An operation by its function; then on with the next.
@@ -43,16 +42,16 @@ pub(super) struct Emitter<'p> {
     pub(super) ops: Vec<DynamicLabel>,
     pub(super) fail: DynamicLabel,
     leave: DynamicLabel,
-    no_room: DynamicLabel,
+    pub(super) no_room: DynamicLabel,
     no_match: DynamicLabel,
-    restore: DynamicLabel,
+    pub(super) restore: DynamicLabel,
     cold: Vec<(DynamicLabel, Cold)>,
     constants: HashMap<Vec<u8>, DynamicLabel>,
     /// The marks of the atomic groups and look-arounds around the current operation.
-    open: Vec<usize>,
-    marks: usize,
+    pub(super) open: Vec<usize>,
+    pub(super) marks: usize,
     /// Whether ways back may undo registers.
-    undoes: bool,
+    pub(super) undoes: bool,
     /// Up to where the operations stand that decide what an automaton does not.
     pub(super) undecided: u32,
 }
@@ -175,7 +174,7 @@ impl<'p> Emitter<'p> {
         if to > from { label } else { self.cold(Cold::Back(label)) }
     }
 
-    fn cold(&mut self, cold: Cold) -> DynamicLabel {
+    pub(super) fn cold(&mut self, cold: Cold) -> DynamicLabel {
         let label = self.label();
         self.cold.push((label, cold));
         label
@@ -191,35 +190,8 @@ impl<'p> Emitter<'p> {
         dynasm!(self.asm; mov [rbp + register as i32 * 4], ebx);
     }
 
-    /// Leaves a way back to `code`, with what `edx` holds.
-    fn push_way(&mut self, code: DynamicLabel) {
-        dynasm!(self.asm
-            ; cmp r14, [r15 + field::WAYS_LIMIT]
-            ; ja =>self.no_room
-            ; lea rax, [=>code]
-            ; mov [r14], rax
-            ; mov [r14 + 8], ebx
-            ; mov [r14 + 12], edx
-            ; add r14, 16
-        );
-    }
-
-    /// Leaves a way back that gives a register its value again.
-    fn keep_register(&mut self, register: u32) {
-        dynasm!(self.asm
-            ; cmp r14, [r15 + field::WAYS_LIMIT]
-            ; ja =>self.no_room
-            ; lea rax, [=>self.restore]
-            ; mov ecx, [rbp + register as i32 * 4]
-            ; mov [r14], rax
-            ; mov DWORD [r14 + 8], register as i32
-            ; mov [r14 + 12], ecx
-            ; add r14, 16
-        );
-    }
-
     /// Does an operation by its function.
-    fn step(&mut self, op: u32) {
+    pub(super) fn step(&mut self, op: u32) {
         dynasm!(self.asm
             ; mov rdi, r15
             ; mov esi, op as i32
@@ -244,25 +216,20 @@ impl<'p> Emitter<'p> {
                 self.text(&program.literals[start as usize..(start + len) as usize]);
             }
             Op::Set(set) => self.one_of(at, set),
-            Op::Maybe(set) => {
-                let (found, program) = (self.label(), self.program);
-                let bytes = &program.sets[set as usize].bytes;
-                self.next_byte(next);
-                self.decide(&std::array::from_fn(|byte| if bytes[byte] { found } else { next }), Some(found));
-                dynasm!(self.asm; =>found; inc rbx);
-            }
+            Op::Maybe(set) => self.one_of_or(set, next),
             Op::Run { set, min } => self.run(set, min)?,
             Op::SaveRun { set, min, register } => {
                 self.save(register);
                 self.run(set, min)?;
                 self.save(register + 1);
             }
-            Op::Span { .. } | Op::Back(_) => self.step(at),
-            Op::SaveSpan { register, .. } => {
+            Op::Span { set, min, max } => self.span(at, set, min, max),
+            Op::SaveSpan { set, min, max, register } => {
                 self.save(register);
-                self.step(at);
+                self.span(at, set, min, max);
                 self.save(register + 1);
             }
+            Op::Back(_) => self.step(at),
             Op::Greedy { .. } | Op::Lazy { .. } => self.repeat(at),
             Op::Jump(to) => {
                 let to = self.target(at, to);
@@ -350,230 +317,5 @@ impl<'p> Emitter<'p> {
             | Op::MemoFailed(_) => return None,
         }
         Some(at + 1)
-    }
-
-    /// Compares the text's next bytes, eight at a time.
-    fn text(&mut self, text: &[u8]) {
-        if let [byte] = text {
-            dynasm!(self.asm; cmp rbx, r13; jae =>self.fail; cmp BYTE [r12 + rbx], *byte as i8; jne =>self.fail; inc rbx);
-            return;
-        }
-        let length = text.len() as i32;
-        dynasm!(self.asm; lea rdx, [rbx + length]; cmp rdx, r13; ja =>self.fail);
-        let mut at = 0;
-        while at < text.len() {
-            let left = text.len() - at;
-            let size = left.next_power_of_two().min(8);
-            // The last piece overlaps the one before, where that makes it one piece.
-            let (from, size) = match text.len().checked_sub(size) {
-                Some(last) if left < size => (last, size),
-                _ => (at, 1 << left.min(8).ilog2()),
-            };
-            let piece = text[from..from + size].iter().rev().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
-            let place = from as i32;
-            match size {
-                8 => dynasm!(self.asm; mov rax, QWORD piece as i64; cmp [r12 + rbx + place], rax),
-                4 => dynasm!(self.asm; cmp DWORD [r12 + rbx + place], piece as i32),
-                2 => dynasm!(self.asm; cmp WORD [r12 + rbx + place], piece as i16),
-                _ => dynasm!(self.asm; cmp BYTE [r12 + rbx + place], piece as i8),
-            }
-            dynasm!(self.asm; jne =>self.fail);
-            at = from + size;
-        }
-        dynasm!(self.asm; mov rbx, rdx);
-    }
-
-    fn one_of(&mut self, at: u32, set: u32) {
-        let set = &self.program.sets[set as usize];
-        let found = self.label();
-        let long = if set.beyond == Beyond::None { self.fail } else { self.cold(Cold::Step(at)) };
-        let target = |byte: usize| match (set.bytes[byte], byte < 0x80) {
-            (false, _) => self.fail,
-            (true, true) => found,
-            (true, false) => long,
-        };
-        let targets = std::array::from_fn(target);
-        self.next_byte(self.fail);
-        self.decide(&targets, Some(found));
-        dynasm!(self.asm; =>found; inc rbx);
-    }
-
-    /// The characters of a set that need not be told apart.
-    fn run(&mut self, set: u32, min: u32) -> Option<()> {
-        let program = self.program;
-        let run = program.sets[set as usize].run.as_ref()?;
-        if min > 0 {
-            // The first byte is looked at by itself: then there is one.
-            let found = self.label();
-            let targets = std::array::from_fn(|byte| if run.bytes()[byte] { found } else { self.fail });
-            self.next_byte(self.fail);
-            self.decide(&targets, Some(found));
-            dynasm!(self.asm; =>found; inc rbx);
-        }
-        self.skip(run);
-        Some(())
-    }
-
-    /// A run with several ends.
-    fn repeat(&mut self, at: u32) {
-        let (again, rest, done) = (self.label(), self.label(), self.label());
-        dynasm!(self.asm
-            ; mov rdi, r15
-            ; mov esi, at as i32
-            ; mov rdx, rbx
-            ; mov rax, QWORD call::first_end as *const () as i64
-            ; =>rest
-            ; call rax
-            ; cmp rax, -1
-            ; je =>self.fail
-            ; mov rbx, rax
-        );
-        match self.program.ops[at as usize] {
-            Op::Greedy { .. } => dynasm!(self.asm; cmp ebx, edx; jbe =>done),
-            _ => dynasm!(self.asm; test edx, edx; jz =>done; cmp rbx, r13; jae =>done),
-        }
-        self.push_way(again);
-        dynasm!(self.asm
-            ; jmp =>done
-            ; =>again
-            ; mov rdi, r15
-            ; mov esi, at as i32
-            ; mov rdx, rbx
-            ; mov ecx, [r14 + 12]
-            ; mov rax, QWORD call::next_end as *const () as i64
-            ; jmp =>rest
-            ; =>done
-        );
-    }
-
-    fn fork(&mut self, at: u32, table: u32, other: u32, lazy: bool) {
-        let program = self.program;
-        let table = &program.forks[table as usize];
-        let (next, both) = (self.ops[at as usize + 1], self.label());
-        let other = self.target(at, other);
-        let fail = self.fail;
-        let target = |side: u8| match side {
-            1 => next,
-            2 => other,
-            3 => both,
-            _ => fail,
-        };
-        let has_both = table.end == 3 || table.bytes.contains(&3);
-        self.next_byte(target(table.end));
-        self.decide(&table.bytes.map(target), Some(if has_both { both } else { next }));
-        dynasm!(self.asm; =>both);
-        if has_both {
-            let (first, second) = if lazy { (other, next) } else { (next, other) };
-            self.push_way(second);
-            if lazy {
-                dynasm!(self.asm; jmp =>first);
-            }
-        }
-    }
-
-    fn switch(&mut self, at: u32, table: u32) {
-        let program = self.program;
-        let table = &program.switches[table as usize];
-        let targets: Vec<DynamicLabel> = table.targets.iter().map(|&to| self.target(at, to)).collect();
-        self.next_byte(targets[usize::from(table.end)]);
-        self.decide(&table.bytes.map(|number| targets[usize::from(number)]), Some(self.ops[at as usize + 1]));
-    }
-
-    /// Whether the character ahead or behind is of a set.
-    fn neighbour(&mut self, at: u32, set: u32, negative: bool, ahead: bool) {
-        let set = &self.program.sets[set as usize];
-        let next = self.ops[at as usize + 1];
-        let (inside, outside) = if negative { (self.fail, next) } else { (next, self.fail) };
-        // What single bytes do not say: characters past ASCII, and bytes that are none.
-        let long = self.cold(Cold::Step(at));
-        let target = |byte: usize| match (set.bytes[byte], byte < 0x80) {
-            (true, true) => inside,
-            (false, true) => outside,
-            _ => long,
-        };
-        let targets = std::array::from_fn(target);
-        if ahead {
-            self.next_byte(outside);
-        } else {
-            dynasm!(self.asm; test rbx, rbx; jz =>outside; movzx eax, BYTE [r12 + rbx - 1]);
-        }
-        self.decide(&targets, Some(next));
-    }
-
-    fn assert(&mut self, at: u32, assert: Assert) {
-        let (next, fail) = (self.ops[at as usize + 1], self.fail);
-        match assert {
-            Assert::LineStart => dynasm!(self.asm
-                ; test rbx, rbx
-                ; jz =>next
-                ; cmp BYTE [r12 + rbx - 1], b'\n' as i8
-                ; jne =>fail
-                ; cmp rbx, r13
-                ; jae =>fail
-            ),
-            Assert::LineEnd => dynasm!(self.asm
-                ; cmp rbx, r13
-                ; jae =>next
-                ; cmp BYTE [r12 + rbx], b'\n' as i8
-                ; jne =>fail
-            ),
-            Assert::TextStart => dynasm!(self.asm; test rbx, rbx; jnz =>fail),
-            Assert::TextEnd => dynasm!(self.asm; cmp rbx, r13; jne =>fail),
-            Assert::SearchStart => dynasm!(self.asm; cmp rbx, [r15 + field::SEARCH_START]; jne =>fail),
-            Assert::TextEndOrNewline | Assert::WordBoundary(_) | Assert::NotWordBoundary(_) => self.step(at),
-        }
-    }
-
-    /// Notes where the ways back of a group start, and the place.
-    fn mark(&mut self) {
-        let place = self.marks as i32 * 16;
-        dynasm!(self.asm; mov rax, [r15 + field::MARKS]; mov [rax + place], r14; mov [rax + place + 8], rbx);
-        self.open.push(self.marks);
-        self.marks += 1;
-    }
-
-    /// Forgets the ways back since a mark; what they would have undone stays.
-    fn cut(&mut self, mark: usize) {
-        dynasm!(self.asm; mov rax, [r15 + field::MARKS]; mov rax, [rax + mark as i32 * 16]);
-        if self.undoes {
-            let (again, skip, done) = (self.label(), self.label(), self.label());
-            dynasm!(self.asm
-                ; mov rcx, rax
-                ; lea rdx, [=>self.restore]
-                ; =>again
-                ; cmp rcx, r14
-                ; jae =>done
-                ; cmp [rcx], rdx
-                ; jne =>skip
-                ; movdqu xmm0, [rcx]
-                ; movdqu [rax], xmm0
-                ; add rax, 16
-                ; =>skip
-                ; add rcx, 16
-                ; jmp =>again
-                ; =>done
-            );
-        }
-        dynasm!(self.asm; mov r14, rax);
-    }
-
-    /// Undoes everything since a mark, and fails.
-    fn abandon(&mut self, mark: usize) {
-        let again = self.label();
-        dynasm!(self.asm
-            ; mov rdx, [r15 + field::MARKS]
-            ; mov rdx, [rdx + mark as i32 * 16]
-            ; lea rsi, [=>self.restore]
-            ; =>again
-            ; cmp r14, rdx
-            ; jbe =>self.fail
-            ; sub r14, 16
-            ; cmp [r14], rsi
-            ; jne =>again
-            ; mov eax, [r14 + 8]
-            ; mov ecx, [r14 + 12]
-            ; mov [rbp + rax * 4], ecx
-            ; jmp =>again
-        );
     }
 }

@@ -7,8 +7,9 @@
 //! notes and the stack of ways back of a [`Scratch`](crate::vm::Scratch), and stops when its fuel or the room for ways
 //! back is used up: then the machine starts over.
 //!
-//! - `emit`: the operations.
-//! - `automaton`: what the automata of tokens decide.
+//! - `emit`: the operations, each by one of the next.
+//! - `runs`: texts, sets of characters and runs of them; `look`: conditions on what is around; `ways`: choices and ways
+//!   back; `automaton`: what the automata of tokens decide.
 //! - `bytes`: decisions by a byte, and runs of bytes by sixteen.
 //! - `call`: how the code is called, and what it calls: all `unsafe` of native code.
 
@@ -20,6 +21,12 @@ mod bytes;
 mod call;
 #[cfg(all(feature = "native", target_arch = "x86_64"))]
 mod emit;
+#[cfg(all(feature = "native", target_arch = "x86_64"))]
+mod look;
+#[cfg(all(feature = "native", target_arch = "x86_64"))]
+mod runs;
+#[cfg(all(feature = "native", target_arch = "x86_64"))]
+mod ways;
 
 #[cfg(all(feature = "native", target_arch = "x86_64"))]
 pub(crate) use call::{Memory, Native, NativeMachine};

@@ -184,11 +184,6 @@ impl Automaton {
         self.runs.get(usize::from(self.table[usize::from(state) + usize::from(self.edge) + 1]))
     }
 
-    /// The number of states.
-    pub(crate) fn states(&self) -> usize {
-        self.table.len() / (usize::from(self.edge) + 2)
-    }
-
     /// Words that are longer are left to the operations.
     pub(crate) fn limit(&self) -> usize {
         self.limit
