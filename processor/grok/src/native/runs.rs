@@ -5,12 +5,14 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use super::call::{self, field};
 use super::emit::{Cold, Emitter};
 use crate::needle::Needle;
-use crate::program::{Beyond, Next, Op};
+use crate::program::{Beyond, Next, Op, SetTable};
 use crate::run::ByteRun;
 use crate::vm::NONE;
 
 /// Limits up to here are counted one by one.
 const SHORT: u32 = 8;
+/// Limits from here on are left to functions.
+const MAX_COUNTED: u32 = 1 << 20;
 
 impl Emitter<'_> {
     /// Goes past a text.
@@ -93,7 +95,6 @@ impl Emitter<'_> {
     pub(super) fn span(&mut self, at: u32, set: u32, min: u32, max: u32) {
         let program = self.program;
         let set = &program.sets[set as usize];
-        let fits = |limit: u32| i32::try_from(limit).is_ok();
         match &set.run {
             // Without characters past ASCII, bytes are characters.
             _ if set.beyond == Beyond::None && max <= SHORT => {
@@ -104,7 +105,7 @@ impl Emitter<'_> {
                 }
                 dynasm!(self.asm; =>done);
             }
-            Some(run) if set.beyond == Beyond::None && fits(min) && (fits(max) || max == NONE) => {
+            Some(run) if set.beyond == Beyond::None && min < MAX_COUNTED && (max < MAX_COUNTED || max == NONE) => {
                 dynasm!(self.asm; mov r8, rbx);
                 self.skip(run);
                 if max != NONE {
@@ -122,8 +123,8 @@ impl Emitter<'_> {
         let slow = self.label();
         let program = self.program;
         match program.ops[at as usize] {
-            Op::Greedy { set, min: min @ 0..=1, max: NONE, next } => {
-                self.greedy(program.sets[set as usize].run.as_ref(), min, &program.nexts[next as usize], ends, slow);
+            Op::Greedy { set, min: min @ 0..=1, max, next } => {
+                self.greedy(&program.sets[set as usize], (min, max), &program.nexts[next as usize], ends, slow);
             }
             Op::Lazy { set, min: 0, max: NONE, next } => {
                 let all = program.sets[set as usize].run.as_ref().is_some_and(ByteRun::is_all);
@@ -164,8 +165,10 @@ impl Emitter<'_> {
 
     /// The first end of a greedy run whose characters need not be told apart: goes to `ends` with it and, in `edx`, the
     /// least one, or to `slow` where it is to be found by a function.
-    fn greedy(&mut self, run: Option<&ByteRun>, min: u32, next: &Next, ends: DynamicLabel, slow: DynamicLabel) {
-        let Some(run) = run.filter(|_| next.tried == NONE) else { return };
+    fn greedy(&mut self, set: &SetTable, (min, max): (u32, u32), next: &Next, ends: DynamicLabel, slow: DynamicLabel) {
+        // Without characters past ASCII, bytes are characters and can be counted.
+        let counts = max == NONE || (set.beyond == Beyond::None && max < MAX_COUNTED);
+        let Some(run) = set.run.as_ref().filter(|_| counts && next.tried == NONE) else { return };
         let (back, give, again, ready) = (self.label(), self.label(), self.label(), self.label());
         dynasm!(self.asm; mov r8, rbx);
         if min > 0 {
@@ -174,6 +177,9 @@ impl Emitter<'_> {
         }
         dynasm!(self.asm; mov r9, rbx);
         self.skip(run);
+        if max != NONE {
+            dynasm!(self.asm; lea rax, [r9 + (max - min) as i32]; cmp rbx, rax; cmova rbx, rax);
+        }
         let starts = |byte: usize| if next.bytes[byte] { ready } else { back };
         self.next_byte(if next.end { ready } else { back });
         self.decide(&std::array::from_fn(starts), Some(back));
