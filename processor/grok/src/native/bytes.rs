@@ -15,30 +15,50 @@ impl Emitter<'_> {
         let ranges = ranges(targets);
         let usual = usual(&ranges);
         let mut others: Vec<_> = ranges.iter().filter(|range| range.target != usual).collect();
-        if others.len() <= MAX_COMPARED {
-            others.sort_by_key(|range| std::cmp::Reverse(range.high - range.low));
-            for range in others {
-                self.jump_in_range(range);
-            }
-            if next != Some(usual) {
-                dynasm!(self.asm; jmp =>usual);
-            }
-        } else {
-            self.by_table(targets, next);
+        if others.len() > MAX_COMPARED {
+            return self.by_table(targets, next);
+        }
+        // Those for the most bytes first, but last what is emitted next: it is gone on with, unless the byte is another.
+        others.sort_by_key(|range| (next == Some(range.target), std::cmp::Reverse(range.high - range.low)));
+        let last = others.pop_if(|range| next == Some(range.target));
+        for range in others {
+            self.compare_range(range);
+            self.jump_if(range, range.target);
+        }
+        if let Some(range) = last {
+            self.compare_range(range);
+            self.jump_unless(range, usual);
+        } else if next != Some(usual) {
+            dynasm!(self.asm; jmp =>usual);
         }
     }
 
-    fn jump_in_range(&mut self, range: &Range) {
-        let &Range { low, high, target } = range;
-        match (low, high) {
-            (low, high) if low == high => dynasm!(self.asm; cmp al, low as i8; je =>target),
-            (0, high) => dynasm!(self.asm; cmp al, high as i8; jbe =>target),
-            (low, 255) => dynasm!(self.asm; cmp al, low as i8; jae =>target),
-            (low, high) => dynasm!(self.asm
-                ; lea ecx, [rax - i32::from(low)]
-                ; cmp ecx, i32::from(high - low)
-                ; jbe =>target
-            ),
+    fn compare_range(&mut self, range: &Range) {
+        match (range.low, range.high) {
+            (low, high) if low == high => dynasm!(self.asm; cmp al, low as i8),
+            (0, high) => dynasm!(self.asm; cmp al, high as i8),
+            (low, 255) => dynasm!(self.asm; cmp al, low as i8),
+            (low, high) => {
+                dynasm!(self.asm; lea ecx, [rax - i32::from(low)]; cmp ecx, i32::from(high - low));
+            }
+        }
+    }
+
+    /// After the comparison: goes there when the byte is in the range.
+    fn jump_if(&mut self, range: &Range, to: DynamicLabel) {
+        match (range.low, range.high) {
+            (low, high) if low == high => dynasm!(self.asm; je =>to),
+            (1.., 255) => dynasm!(self.asm; jae =>to),
+            _ => dynasm!(self.asm; jbe =>to),
+        }
+    }
+
+    /// After the comparison: goes there when the byte is not in the range.
+    fn jump_unless(&mut self, range: &Range, to: DynamicLabel) {
+        match (range.low, range.high) {
+            (low, high) if low == high => dynasm!(self.asm; jne =>to),
+            (1.., 255) => dynasm!(self.asm; jb =>to),
+            _ => dynasm!(self.asm; ja =>to),
         }
     }
 
