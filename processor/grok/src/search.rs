@@ -132,7 +132,11 @@ impl Search {
         if asked && self.last_start(text, start).is_none() {
             return Ok(false);
         }
-        let Some(place) = self.candidate(text, start, start) else { return Ok(false) };
+        // Most lines match at their start.
+        let here =
+            self.starts == Starts::Anywhere && text.get(start).is_some_and(|&byte| self.first[usize::from(byte)]);
+        let place = if here && self.head.is_none() { Some(start) } else { self.candidate(text, start, start) };
+        let Some(place) = place else { return Ok(false) };
         let mut machine = make();
         if machine.attempt(place, meter)? {
             if misses {

@@ -141,7 +141,6 @@ impl<'a> NativeMachine<'a> {
 impl Attempts for NativeMachine<'_> {
     fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt> {
         let scratch = &mut *self.scratch;
-        scratch.start(self.program, at);
         let fuel = i64::try_from(meter.pause.saturating_sub(meter.spent)).unwrap_or(i64::MAX);
         let Memory { ways, marks } = &mut scratch.native;
         let room = ways.as_mut_ptr_range();

@@ -28,6 +28,9 @@ pub(super) fn code(program: &Program) -> Option<(Vec<u8>, usize)> {
     Some((emitter.asm.finalize().ok()?, marks))
 }
 
+/// So many bytes of groups are emptied without a loop.
+const MAX_UNROLLED: i32 = 512;
+
 /// What is emitted after the operations, as it is rarely run.
 pub(super) enum Cold {
     /// A jump back, which takes fuel.
@@ -114,6 +117,30 @@ impl<'p> Emitter<'p> {
             ; mov [r14], rax
             ; add r14, 16
         );
+        self.empty_groups();
+        self.save(0);
+    }
+
+    /// Empties the registers that hold groups.
+    fn empty_groups(&mut self) {
+        let bytes = self.program.slots as i32 * 4;
+        dynasm!(self.asm; pcmpeqd xmm0, xmm0);
+        if bytes <= MAX_UNROLLED {
+            (0..bytes / 16).for_each(|at| dynasm!(self.asm; movdqu [rbp + at * 16], xmm0));
+        } else {
+            let again = self.label();
+            dynasm!(self.asm
+                ; mov rax, rbp
+                ; lea rcx, [rbp + bytes - 16]
+                ; =>again
+                ; movdqu [rax], xmm0
+                ; add rax, 16
+                ; cmp rax, rcx
+                ; jbe =>again
+            );
+        }
+        // Two registers for each group: there may be two left.
+        dynasm!(self.asm; movq [rbp + bytes - 8], xmm0);
     }
 
     fn epilogue(&mut self) {

@@ -38,21 +38,17 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes room for the registers and notes of a search.
+    /// Makes room for the registers and notes of a search. Both only grow.
+    #[inline]
     pub(crate) fn prepare(&mut self, program: &Program) {
         // Those that hold groups are emptied for every attempt, the others are written before they are read.
-        self.registers.resize(program.registers, NONE);
-        if program.onces > 0 {
-            self.onces.clear();
+        if self.registers.len() < program.registers {
+            self.registers.resize(program.registers, NONE);
+        }
+        if self.onces.len() < program.onces {
             self.onces.resize(program.onces, NONE);
         }
-    }
-
-    /// Empties the groups for an attempt.
-    #[inline]
-    pub(crate) fn start(&mut self, program: &Program, at: usize) {
-        self.registers[..program.slots].fill(NONE);
-        self.registers[0] = at as u32;
+        self.onces[..program.onces].iter_mut().for_each(|once| *once = NONE);
     }
 }
 
@@ -90,7 +86,8 @@ impl Attempts for Machine<'_> {
         self.scratch.stack.clear();
         self.scratch.calls.clear();
         self.call = NONE;
-        self.scratch.start(self.program, at);
+        self.scratch.registers[..self.program.slots].fill(NONE);
+        self.scratch.registers[0] = at as u32;
         self.execute(at, meter)
     }
 }
