@@ -74,7 +74,7 @@ impl Compiled {
         match self.native.get() {
             Some(made) => made.as_ref(),
             None if self.searches.fetch_add(1, Relaxed) < OFTEN => None,
-            None => self.native.get_or_init(|| Native::new(&self.program)).as_ref(),
+            None => self.native.get_or_init(|| Native::new(&self.program, self.search.first())).as_ref(),
         }
     }
 
@@ -273,7 +273,8 @@ impl Regex {
         scratch: &mut Scratch,
     ) -> Option<bool> {
         let compiled = self.compiled()?;
-        let native = compiled.native.get_or_init(|| Native::new(&compiled.program)).as_ref()?;
+        let native =
+            compiled.native.get_or_init(|| Native::new(&compiled.program, compiled.search.first())).as_ref()?;
         let mut meter = Meter::new(Budget::UNLIMITED, Some(text.len() as u64 * 16 + 4096));
         let found = compiled.by_code(native, text, start, scratch, &mut meter).ok()?;
         self.take_captures(found, captures, scratch);

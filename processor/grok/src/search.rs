@@ -13,11 +13,23 @@ use crate::needle::Needle;
 use crate::program::{Op, Program};
 use crate::run::Stops;
 use crate::token::{Token, Verdict, Wall, Walls};
+use crate::utf8;
 
 /// What matches a program at one place of a text.
 pub(crate) trait Attempts {
     /// Matches at one place. The captures are in the registers then.
     fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt>;
+
+    /// Matches at the first place from `from` to `last` where there is a match.
+    fn attempt_any(&mut self, search: &Search, from: usize, last: usize, meter: &mut Meter) -> Result<bool, Halt>;
+}
+
+/// What a match can start with.
+#[derive(Debug)]
+pub(crate) struct FirstBytes {
+    pub(crate) bytes: [bool; 256],
+    /// Whether it can be empty at the end of the text.
+    pub(crate) at_end: bool,
 }
 
 /// The most texts that are looked for one after the other.
@@ -27,11 +39,10 @@ const MAX_NEEDED: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Search {
     starts: Starts,
-    first: [bool; 256],
+    first: FirstBytes,
     find_first: Option<Stops>,
     /// The text that every match starts with.
     head: Option<Box<Finder<'static>>>,
-    at_end: bool,
     /// The texts that every match contains, one after the other.
     needed: Vec<Needle>,
     /// Whether to look for those before anything is tried; else after the first place has failed, since most places
@@ -43,18 +54,6 @@ pub(crate) struct Search {
     token: Option<u32>,
     /// What leaves out places in long texts.
     anchor: Option<Anchor>,
-}
-
-/// Where a search goes on.
-#[derive(Debug, Clone, Copy)]
-struct Places<'t> {
-    text: &'t [u8],
-    /// Where it started.
-    start: usize,
-    /// The next place.
-    from: usize,
-    /// The last one that is worth a try.
-    last: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,18 +95,27 @@ impl Search {
         });
         Search {
             starts,
-            first: std::array::from_fn(|byte| head.bytes.contains(byte as u8)),
+            first: FirstBytes { bytes: std::array::from_fn(|byte| head.bytes.contains(byte as u8)), at_end: head.end },
             find_first: Stops::of(head.bytes.iter()).filter(|stops| *stops != Stops::Never),
             head: Some(head.head.as_bytes())
                 .filter(|text| text.len() > 1)
                 .map(|text| Box::new(Finder::new(text).into_owned())),
-            at_end: head.end,
             needed,
             asks_first: everything,
             misses: AtomicBool::new(false),
             anchor: (starts == Starts::Anywhere).then(|| Anchor::new(node)).flatten(),
             token: token.flatten().filter(|_| !has_references && starts == Starts::Anywhere),
         }
+    }
+
+    /// Whether a match may start at any place whose byte is among the first.
+    pub(crate) fn is_by_first(&self) -> bool {
+        self.starts == Starts::Anywhere && self.head.is_none()
+    }
+
+    /// What a match can start with.
+    pub(crate) fn first(&self) -> &FirstBytes {
+        &self.first
     }
 
     /// The last place, from `from` on, where a match may start: what it needs comes after that, one text after the other.
@@ -134,7 +142,7 @@ impl Search {
         }
         // Most lines match at their start.
         let here =
-            self.starts == Starts::Anywhere && text.get(start).is_some_and(|&byte| self.first[usize::from(byte)]);
+            self.starts == Starts::Anywhere && text.get(start).is_some_and(|&byte| self.first.bytes[usize::from(byte)]);
         let place = if here && self.head.is_none() { Some(start) } else { self.candidate(text, start, start) };
         let Some(place) = place else { return Ok(false) };
         let mut machine = make();
@@ -144,25 +152,47 @@ impl Search {
             }
             return Ok(true);
         }
-        if place >= text.len() {
+        if place >= text.len() || matches!(self.starts, Starts::Text | Starts::Here) {
             return Ok(false);
         }
         let Some(last) = self.last_start(text, place + 1) else {
             self.misses.store(true, Relaxed);
             return Ok(false);
         };
-        let places = Places { text, start, from: crate::utf8::boundary(text, place + 1), last };
         let token = self.token.and_then(|token| program.tokens.get(token as usize));
-        match token.and_then(|token| Some((token, token.walls(program)?))) {
-            Some((token, walls)) => self.between_walls(&mut machine, program, (token, walls), places, meter),
-            None => self.everywhere(&mut machine, places, meter),
+        let walled = token.and_then(|token| Some((token, token.walls(program)?)));
+        let mut at = utf8::boundary(text, place + 1);
+        // From anchor to anchor.
+        loop {
+            let (from, to) = match &self.anchor {
+                Some(anchor) => match anchor.next(text, at) {
+                    Some((from, place)) => (from, place.min(last)),
+                    None => return Ok(false),
+                },
+                None => (at, last),
+            };
+            let found = match walled {
+                Some(walled) => self.between_walls(&mut machine, program, walled, (from, to), text, meter)?,
+                None if from <= to => machine.attempt_any(self, from, to, meter)?,
+                None => false,
+            };
+            if found || to >= last || to >= text.len() {
+                return Ok(found);
+            }
+            at = after(text, to);
         }
     }
 
-    fn everywhere(&self, machine: &mut impl Attempts, places: Places<'_>, meter: &mut Meter) -> Result<bool, Halt> {
-        let text = places.text;
-        let (mut at, mut anchored) = (places.from, None);
-        while let Some(place) = self.next_place(places, at, &mut anchored) {
+    /// Tries places one by one.
+    pub(crate) fn one_by_one(
+        &self,
+        machine: &mut impl Attempts,
+        text: &[u8],
+        (from, last): (usize, usize),
+        meter: &mut Meter,
+    ) -> Result<bool, Halt> {
+        let mut at = from;
+        while let Some(place) = self.candidate(text, from, at).filter(|place| *place <= last) {
             meter.step()?;
             if machine.attempt(place, meter)? {
                 return Ok(true);
@@ -170,66 +200,39 @@ impl Search {
             if place >= text.len() {
                 break;
             }
-            at = place + crate::utf8::decode(text, place).1;
+            at = after(text, place);
         }
         Ok(false)
     }
 
-    /// Tries only places from which the first token matches, and of those between two walls only one.
+    /// Tries only places between walls where a word can be, and only the first of them where the word goes on to the
+    /// wall: what starts later in it ends there too.
     fn between_walls(
         &self,
         machine: &mut impl Attempts,
         program: &Program,
         (token, walls): (&Token, &Walls),
-        places: Places<'_>,
+        (from, last): (usize, usize),
+        text: &[u8],
         meter: &mut Meter,
     ) -> Result<bool, Halt> {
-        let text = places.text;
-        let (mut at, mut anchored) = (places.from, None);
-        while let Some(place) = self.next_place(places, at, &mut anchored) {
+        let mut at = from;
+        while let Some(place) = self.candidate(text, from, at).filter(|place| *place <= last) {
             meter.step()?;
             let (wall, kind) = walls.next(text, place);
-            let after_wall =
-                |wall: usize| if wall < text.len() { wall + crate::utf8::decode(text, wall).1 } else { wall };
-            if kind == Wall::Blocks && wall < text.len() {
-                at = after_wall(wall);
-                continue;
+            if kind != Wall::Blocks {
+                let whole = kind == Wall::Ends && token.decide(program, text, place) == Verdict::Ends(wall);
+                let to = if whole { place } else { wall.min(last) };
+                if machine.attempt_any(self, place, to, meter)? {
+                    return Ok(true);
+                }
             }
-            if kind == Wall::Blocks {
-                return Ok(false);
-            }
-            let verdict = token.decide(program, text, place);
-            if verdict != Verdict::Fails && machine.attempt(place, meter)? {
-                return Ok(true);
-            }
-            if place >= text.len() {
+            if wall >= text.len() {
                 break;
             }
-            at = match verdict {
-                Verdict::Ends(end) if end == wall && kind == Wall::Ends => {
-                    if wall >= text.len() {
-                        return Ok(false);
-                    }
-                    after_wall(wall)
-                }
-                _ => place + crate::utf8::decode(text, place).1,
-            };
+            at = after(text, wall);
         }
         Ok(false)
-    }
-
-    /// The next place from `at` on that is worth a try. `anchored` is where the anchor's text stands, once it was asked.
-    #[inline]
-    fn next_place(&self, places: Places<'_>, at: usize, anchored: &mut Option<usize>) -> Option<usize> {
-        let (text, mut at) = (places.text, at);
-        if let Some(anchor) = &self.anchor
-            && anchored.is_none_or(|place| at > place)
-        {
-            let (from, place) = anchor.next(text, at)?;
-            at = from;
-            *anchored = Some(place);
-        }
-        self.candidate(text, places.start, at).filter(|place| *place <= places.last)
     }
 
     /// The next place from `at` on where a match may start.
@@ -252,11 +255,16 @@ impl Search {
         }
         let found = match self.find_first {
             Some(find) => find.first(&text[at..]),
-            None => text[at..].iter().position(|&byte| self.first[usize::from(byte)]),
+            None => text[at..].iter().position(|&byte| self.first.bytes[usize::from(byte)]),
         };
         match found {
             Some(found) => Some(at + found),
-            None => self.at_end.then_some(text.len()),
+            None => self.first.at_end.then_some(text.len()),
         }
     }
+}
+
+/// The place after the character at `pos`.
+fn after(text: &[u8], pos: usize) -> usize {
+    pos + utf8::decode(text, pos).1
 }

@@ -7,7 +7,8 @@ use dynasmrt::mmap::MutableBuffer;
 use super::emit;
 use crate::budget::{Halt, Meter};
 use crate::program::{Op, Program};
-use crate::search::Attempts;
+use crate::search::{Attempts, FirstBytes, Search};
+use crate::utf8;
 use crate::vm::{Repeat, Scratch, single};
 
 /// A place that is none: the operation failed.
@@ -57,6 +58,9 @@ pub(super) struct Context {
     marks: *mut [u64; 2],
     /// Where the current token starts.
     token_start: u64,
+    /// The place that is tried, and the last one that may be.
+    place: usize,
+    last: usize,
     text: *const u8,
     length: usize,
     onces_length: usize,
@@ -77,6 +81,8 @@ pub(super) mod field {
     pub(in super::super) const ONCES: i32 = offset_of!(Context, onces) as i32;
     pub(in super::super) const MARKS: i32 = offset_of!(Context, marks) as i32;
     pub(in super::super) const TOKEN_START: i32 = offset_of!(Context, token_start) as i32;
+    pub(in super::super) const PLACE: i32 = offset_of!(Context, place) as i32;
+    pub(in super::super) const LAST: i32 = offset_of!(Context, last) as i32;
     pub(in super::super) const TEXT: i32 = offset_of!(Context, text) as i32;
     pub(in super::super) const LENGTH: i32 = offset_of!(Context, length) as i32;
 }
@@ -106,11 +112,11 @@ pub(crate) struct NativeMachine<'a> {
 impl Native {
     /// The code of a program; nothing when it has operations that there is no code for, or the system lets nobody run
     /// code that was made.
-    pub(crate) fn new(program: &Program) -> Option<Native> {
+    pub(crate) fn new(program: &Program, starts: &FirstBytes) -> Option<Native> {
         if program.ops.len() > MAX_OPS || !is_x86_feature_detected!("ssse3") {
             return None;
         }
-        let (bytes, marks) = emit::code(program)?;
+        let (bytes, marks) = emit::code(program, starts)?;
         let mut buffer = MutableBuffer::new(bytes.len()).ok()?;
         buffer.set_len(bytes.len());
         buffer.copy_from_slice(&bytes);
@@ -140,6 +146,21 @@ impl<'a> NativeMachine<'a> {
 
 impl Attempts for NativeMachine<'_> {
     fn attempt(&mut self, at: usize, meter: &mut Meter) -> Result<bool, Halt> {
+        self.attempt_all(at, at, meter)
+    }
+
+    fn attempt_any(&mut self, search: &Search, from: usize, last: usize, meter: &mut Meter) -> Result<bool, Halt> {
+        if search.is_by_first() {
+            self.attempt_all(from, last, meter)
+        } else {
+            search.one_by_one(self, self.text, (from, last), meter)
+        }
+    }
+}
+
+impl NativeMachine<'_> {
+    /// Matches at the first place from `from` to `last` where there is a match.
+    fn attempt_all(&mut self, from: usize, last: usize, meter: &mut Meter) -> Result<bool, Halt> {
         let scratch = &mut *self.scratch;
         let fuel = i64::try_from(meter.pause.saturating_sub(meter.spent)).unwrap_or(i64::MAX);
         let Memory { ways, marks } = &mut scratch.native;
@@ -153,6 +174,8 @@ impl Attempts for NativeMachine<'_> {
             onces: scratch.onces.as_mut_ptr(),
             marks: marks.as_mut_ptr(),
             token_start: 0,
+            place: from,
+            last,
             text: self.text.as_ptr(),
             length: self.text.len(),
             onces_length: scratch.onces.len(),
@@ -164,8 +187,8 @@ impl Attempts for NativeMachine<'_> {
         // code relies on: registers and notes of the program's numbers, marks of the code's, ways up to the limit, the
         // text up to its length; nothing else uses that memory during the call.
         let outcome = unsafe {
-            let entry: extern "sysv64" fn(&mut Context, usize) -> i32 = std::mem::transmute(entry);
-            entry(&mut context, at)
+            let entry: extern "sysv64" fn(&mut Context, usize, usize) -> i32 = std::mem::transmute(entry);
+            entry(&mut context, from, last)
         };
         meter.spent = meter.spent.saturating_add_signed(fuel - context.fuel);
         match outcome {
@@ -197,6 +220,13 @@ impl Context {
             )
         }
     }
+}
+
+/// The place of the next character.
+pub(super) extern "sysv64" fn next_character(context: &mut Context, pos: usize) -> u64 {
+    // SAFETY: only native code calls this function, with its context.
+    let (_, text, ..) = unsafe { context.parts() };
+    (pos + utf8::decode(text, pos).1) as u64
 }
 
 /// An operation that leads to one place or fails.

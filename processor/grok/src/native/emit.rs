@@ -10,12 +10,16 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::call::{self, field};
 use crate::program::{Op, Program};
+use crate::run::ByteRun;
+use crate::search::FirstBytes;
 use crate::vm::NONE;
 
-/// The code of a program and how many marks it uses; nothing when it has an operation that there is no code for.
-pub(super) fn code(program: &Program) -> Option<(Vec<u8>, usize)> {
+/// The code of a program that matches only where `starts` says so, and how many marks it uses; nothing when it has an
+/// operation that there is no code for.
+pub(super) fn code(program: &Program, starts: &FirstBytes) -> Option<(Vec<u8>, usize)> {
     let mut emitter = Emitter::new(program);
     emitter.prologue();
+    emitter.search(starts);
     let mut at = 0;
     while at < program.ops.len() {
         let label = emitter.ops[at];
@@ -37,6 +41,8 @@ pub(super) enum Cold {
     Back(DynamicLabel),
     /// An operation by its function; then on with the next.
     Step(u32),
+    /// To the next character, which is one past ASCII, and on from there.
+    NextCharacter(DynamicLabel),
 }
 
 pub(super) struct Emitter<'p> {
@@ -47,6 +53,7 @@ pub(super) struct Emitter<'p> {
     leave: DynamicLabel,
     pub(super) no_room: DynamicLabel,
     no_match: DynamicLabel,
+    slow: DynamicLabel,
     pub(super) restore: DynamicLabel,
     cold: Vec<(DynamicLabel, Cold)>,
     constants: HashMap<Vec<u8>, DynamicLabel>,
@@ -64,7 +71,8 @@ impl<'p> Emitter<'p> {
         let mut asm = VecAssembler::new(0);
         let ops = (0..=program.ops.len()).map(|_| asm.new_dynamic_label()).collect();
         let mut label = || asm.new_dynamic_label();
-        let (fail, leave, no_room, no_match, restore) = (label(), label(), label(), label(), label());
+        let (fail, leave, no_room, no_match) = (label(), label(), label(), label());
+        let (slow, restore) = (label(), label());
         let undoes = |op: &Op| {
             use Op::{CountRound, CountStart, Keep, RoundStart, SaveUndo};
             matches!(op, SaveUndo(_) | RoundStart(_) | CountStart(_) | CountRound(_) | Keep)
@@ -77,6 +85,7 @@ impl<'p> Emitter<'p> {
             leave,
             no_room,
             no_match,
+            slow,
             restore,
             cold: Vec::new(),
             constants: HashMap::new(),
@@ -112,13 +121,48 @@ impl<'p> Emitter<'p> {
             ; mov r12, [r15 + field::TEXT]
             ; mov r13, [r15 + field::LENGTH]
             ; mov r14, [r15 + field::WAYS]
-            // The last way back: there is no match.
-            ; lea rax, [=>self.no_match]
+            ; mov [r15 + field::LAST], rdx
+        );
+    }
+
+    /// Goes from place to place.
+    fn search(&mut self, starts: &FirstBytes) {
+        let (attempt, advance, long) = (self.label(), self.label(), self.label());
+        let (search, skip) = (self.label(), self.label());
+        let at_end = if starts.at_end { attempt } else { self.no_match };
+        dynasm!(self.asm; jmp =>search);
+        dynasm!(self.asm; =>skip);
+        self.skip(&ByteRun::new(starts.bytes.map(|first| !first)));
+        dynasm!(self.asm
+            ; jmp =>search
+            // The place led to nothing: on to the next character.
+            ; =>advance
+            ; dec QWORD [r15 + field::FUEL]
+            ; js =>self.slow
+            ; mov rbx, [r15 + field::PLACE]
+            ; cmp rbx, r13
+            ; jae =>self.no_match
+            ; cmp BYTE [r12 + rbx], 0
+            ; jl =>long
+            ; inc rbx
+            ; =>search
+            ; cmp rbx, [r15 + field::LAST]
+            ; ja =>self.no_match
+        );
+        self.next_byte(at_end);
+        self.decide(&starts.bytes.map(|first| if first { attempt } else { skip }), Some(attempt));
+        dynasm!(self.asm
+            ; =>attempt
+            ; mov [r15 + field::PLACE], rbx
+            ; mov r14, [r15 + field::WAYS]
+            // The last way back.
+            ; lea rax, [=>advance]
             ; mov [r14], rax
             ; add r14, 16
         );
         self.empty_groups();
         self.save(0);
+        self.cold.push((long, Cold::NextCharacter(search)));
     }
 
     /// Empties the registers that hold groups.
@@ -144,22 +188,30 @@ impl<'p> Emitter<'p> {
     }
 
     fn epilogue(&mut self) {
-        let (slow, pop) = (self.label(), self.label());
+        let pop = self.label();
         while let Some((label, cold)) = self.cold.pop() {
             dynasm!(self.asm; =>label);
             match cold {
-                Cold::Back(to) => dynasm!(self.asm; dec QWORD [r15 + field::FUEL]; js =>slow; jmp =>to),
+                Cold::Back(to) => dynasm!(self.asm; dec QWORD [r15 + field::FUEL]; js =>self.slow; jmp =>to),
                 Cold::Step(op) => {
                     self.step(op);
                     dynasm!(self.asm; jmp =>self.ops[op as usize + 1]);
                 }
+                Cold::NextCharacter(then) => dynasm!(self.asm
+                    ; mov rdi, r15
+                    ; mov rsi, rbx
+                    ; mov rax, QWORD call::next_character as *const () as i64
+                    ; call rax
+                    ; mov rbx, rax
+                    ; jmp =>then
+                ),
             }
         }
         dynasm!(self.asm
             ; =>self.ops[self.program.ops.len()]
             ; =>self.fail
             ; dec QWORD [r15 + field::FUEL]
-            ; js =>slow
+            ; js =>self.slow
             ; =>pop
             ; sub r14, 16
             ; mov ebx, [r14 + 8]
@@ -172,7 +224,7 @@ impl<'p> Emitter<'p> {
             ; =>self.no_match
             ; mov eax, call::NO_MATCH
             ; jmp =>self.leave
-            ; =>slow
+            ; =>self.slow
             ; mov eax, call::NO_FUEL
             ; jmp =>self.leave
             ; =>self.no_room

@@ -2,7 +2,7 @@
 
 use crate::budget::{Halt, Meter};
 use crate::program::Program;
-use crate::search::Attempts;
+use crate::search::{Attempts, FirstBytes, Search};
 use crate::vm::Scratch;
 
 /// The memory of native code.
@@ -17,7 +17,7 @@ pub(crate) enum Native {}
 pub(crate) enum NativeMachine {}
 
 impl Native {
-    pub(crate) fn new(_: &Program) -> Option<Native> {
+    pub(crate) fn new(_: &Program, _: &FirstBytes) -> Option<Native> {
         None
     }
 }
@@ -30,6 +30,10 @@ impl NativeMachine {
 
 impl Attempts for NativeMachine {
     fn attempt(&mut self, _: usize, _: &mut Meter) -> Result<bool, Halt> {
+        match *self {}
+    }
+
+    fn attempt_any(&mut self, _: &Search, _: usize, _: usize, _: &mut Meter) -> Result<bool, Halt> {
         match *self {}
     }
 }

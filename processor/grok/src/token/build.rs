@@ -131,6 +131,7 @@ impl Builder<'_> {
         let empty = starts.iter().any(|&start| rows[start].iter().any(|cell| accepts(*cell)));
         (!empty).then(|| Walls {
             between: ByteRun::new(std::array::from_fn(|byte| of(byte).is_none())),
+            between_sure: ByteRun::new(std::array::from_fn(|byte| of(byte).is_none_or(|kind| kind == Wall::Unclear))),
             kinds: std::array::from_fn(|byte| of(byte).unwrap_or(Wall::Unclear)),
             edge: kinds[usize::from(edge)].unwrap_or(Wall::Blocks),
         })

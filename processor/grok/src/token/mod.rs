@@ -79,8 +79,9 @@ pub(crate) struct Automaton {
 /// one start leads to nothing, neither do the others up to there.
 #[derive(Debug)]
 pub(crate) struct Walls {
-    /// The bytes that are none.
+    /// The bytes that are none, and those that are none or of which the automaton does not say what they are.
     between: ByteRun,
+    between_sure: ByteRun,
     kinds: [Wall; 256],
     edge: Wall,
 }
@@ -88,11 +89,11 @@ pub(crate) struct Walls {
 /// What a byte means to the words before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wall {
-    /// A word can end there.
+    /// A word can end there, all words before do.
     Ends,
     /// None can.
     Blocks,
-    /// The automaton does not say.
+    /// Words can end at bytes before it, too.
     Unclear,
 }
 
@@ -101,7 +102,10 @@ impl Walls {
     #[inline]
     pub(crate) fn next(&self, text: &[u8], pos: usize) -> (usize, Wall) {
         let wall = self.between.end(text, pos);
-        (wall, text.get(wall).map_or(self.edge, |&byte| self.kinds[usize::from(byte)]))
+        match text.get(wall).map_or(self.edge, |&byte| self.kinds[usize::from(byte)]) {
+            Wall::Unclear => (self.between_sure.end(text, wall), Wall::Unclear),
+            kind => (wall, kind),
+        }
     }
 }
 

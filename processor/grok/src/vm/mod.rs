@@ -10,7 +10,7 @@ mod run;
 use crate::budget::{Halt, Meter};
 use crate::native::Memory;
 use crate::program::{Op, Program};
-use crate::search::Attempts;
+use crate::search::{Attempts, Search};
 
 pub(crate) use check::single;
 use repeat::End;
@@ -89,6 +89,10 @@ impl Attempts for Machine<'_> {
         self.scratch.registers[..self.program.slots].fill(NONE);
         self.scratch.registers[0] = at as u32;
         self.execute(at, meter)
+    }
+
+    fn attempt_any(&mut self, search: &Search, from: usize, last: usize, meter: &mut Meter) -> Result<bool, Halt> {
+        search.one_by_one(self, self.text, (from, last), meter)
     }
 }
 
