@@ -2,6 +2,7 @@
 //!
 //!     scripts/bench-grok            all rows
 //!     scripts/bench-grok Java       those whose name contains this
+//!     scripts/bench-grok Java tailrace,pcre2-jit    the same with these engines only
 //!     scripts/bench-grok --lines    prints one line of each row
 
 mod dialect;
@@ -15,6 +16,6 @@ fn main() {
     if only.as_deref() == Some("--lines") {
         rows::all().iter().for_each(|row| println!("{}: {}", row.name, row.lines[0]));
     } else {
-        table::print(only.as_deref());
+        table::print(only.as_deref(), std::env::args().nth(2).as_deref());
     }
 }

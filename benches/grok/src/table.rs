@@ -49,8 +49,9 @@ fn answers(engine: &mut dyn Engine, lines: &[String]) -> Vec<Option<(usize, Span
     lines.iter().map(answer).collect()
 }
 
-/// Prints the rows whose name contains `only` as a Markdown table.
-pub(crate) fn print(only: Option<&str>) {
+/// Prints the rows whose name contains `only` as a Markdown table. Of the engines only those that `wanted` names are
+/// tried, if it is given.
+pub(crate) fn print(only: Option<&str>, wanted: Option<&str>) {
     println!(
         "| row | bytes | hits | {} | ours to the best other |",
         ENGINES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | ")
@@ -58,21 +59,25 @@ pub(crate) fn print(only: Option<&str>) {
     println!("| --- | --- | --- |{} --- |", " --- |".repeat(ENGINES.len()));
     let mut notes = Vec::new();
     for row in rows::all().iter().filter(|row| only.is_none_or(|only| row.name.contains(only))) {
-        print_row(row, &mut notes);
+        print_row(row, wanted, &mut notes);
     }
     println!("\nNanoseconds of CPU time a line, median of {ROUNDS} turns.");
     notes.iter().for_each(|note| println!("{note}"));
 }
 
-fn print_row(row: &Row, notes: &mut Vec<String>) {
-    let mut engines: Vec<Option<Box<dyn Engine>>> =
-        ENGINES.iter().map(|(_, compile)| compile(&row.patterns, &row.given)).collect();
+fn print_row(row: &Row, wanted: Option<&str>, notes: &mut Vec<String>) {
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.split(',').any(|wanted| wanted == name));
+    let mut engines: Vec<Option<Box<dyn Engine>>> = ENGINES
+        .iter()
+        .map(|(name, compile)| if is_wanted(name) { compile(&row.patterns, &row.given) } else { None })
+        .collect();
     let found: Vec<_> =
         engines.iter_mut().map(|engine| engine.as_mut().map(|engine| answers(engine.as_mut(), &row.lines))).collect();
     let ours = found[0].clone().unwrap_or_default();
     for ((name, _), found) in ENGINES.iter().zip(&found) {
         let differ = |found: &Vec<_>| found.iter().zip(&ours).filter(|(a, b)| a != b).count();
         match found.as_ref().map(differ) {
+            None if !is_wanted(name) => {}
             None => notes.push(format!("{}: {name} does not compile the patterns.", row.name)),
             Some(0) => {}
             Some(lines) => notes.push(format!(

@@ -10,7 +10,7 @@ use crate::scan::{Found, MAX_TEXTS, Scan};
 use crate::vm::Scratch;
 
 /// From how many patterns on one scan for all their texts pays.
-const MIN_PATTERNS: usize = 4;
+const MIN_PATTERNS: usize = 6;
 /// The most conditions of one pattern that are looked at.
 const MAX_CLAUSES: usize = 4;
 /// The least that a condition must say, in bits, to be looked at.
