@@ -9,6 +9,8 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../../../processor/grok/tests/differential/compare.rs"]
 #[allow(dead_code)]
 mod compare;
+#[path = "../../../../processor/grok/tests/differential/guarded.rs"]
+mod guarded;
 #[path = "../../../../processor/grok/tests/differential/onig_dialect.rs"]
 mod onig_dialect;
 #[path = "../../../../processor/grok/tests/differential/patterns.rs"]

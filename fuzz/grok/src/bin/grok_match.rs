@@ -1,10 +1,14 @@
-//! Matching any pattern on any text; the linear program against the fast one.
+//! Matching any pattern on any text; the linear program and native code against the fast program.
 //!
-//! The first line is the pattern, the rest the text. Every place that is reported is inside the text.
+//! The first line is the pattern, the rest the text, which stands before and after memory that nobody may read. Every
+//! place that is reported is inside the text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tailrace_grok::{Budget, Options, Regex, Scratch};
+
+#[path = "../../../../processor/grok/tests/differential/guarded.rs"]
+mod guarded;
 
 fuzz_target!(|input: &[u8]| {
     let at = input.iter().position(|&byte| byte == b'\n').unwrap_or(input.len());
@@ -22,6 +26,13 @@ fuzz_target!(|input: &[u8]| {
     let mut carefully = Vec::new();
     if let Some(careful) = regex.captures_carefully(text, 0, &mut carefully, &mut scratch) {
         assert_eq!((found, &captures), (careful, &carefully), "the linear program differs");
+    }
+    let (mut natively, mut guarded) = (Vec::new(), guarded::Guarded::new());
+    for at_end in [true, false] {
+        let text = guarded.copy(text, at_end);
+        if let Some(native) = regex.captures_natively(text, 0, &mut natively, &mut scratch) {
+            assert_eq!((found, &captures), (native, &natively), "native code differs");
+        }
     }
     let mut matches = regex.find_iter(text, &mut scratch, budget);
     let mut count = 0;

@@ -5,6 +5,7 @@ use std::fmt;
 use onig::{MatchParam, Region, SearchOptions, Syntax};
 use tailrace_grok::{Budget, Captures, Options, Regex, Scratch};
 
+use super::guarded::Guarded;
 use super::onig_dialect;
 
 /// The steps after which Oniguruma gives a text up. What it gives up is not compared.
@@ -30,6 +31,7 @@ pub(crate) struct Pair {
     captures: Captures,
     carefully: Captures,
     natively: Captures,
+    guarded: Guarded,
 }
 
 /// What came of comparing.
@@ -78,6 +80,7 @@ impl Pair {
                 captures: Captures::new(),
                 carefully: Captures::new(),
                 natively: Captures::new(),
+                guarded: Guarded::new(),
             }),
             (Err(_), Err(_)) => {
                 tally.refused += 1;
@@ -155,11 +158,13 @@ impl Pair {
         {
             tally.differs(format!("{place}, linear program:\n  ours {carefully:?}\n  onig {theirs:?}"));
         }
-        let natively = &mut self.natively;
-        if self.ours.captures_natively(text_bytes, start, natively, &mut self.scratch).is_some() {
-            tally.natively += 1;
-            if *natively != theirs {
-                tally.differs(format!("{place}, native code:\n  ours {natively:?}\n  onig {theirs:?}"));
+        for at_end in [true, false] {
+            let (natively, text) = (&mut self.natively, self.guarded.copy(text_bytes, at_end));
+            if self.ours.captures_natively(text, start, natively, &mut self.scratch).is_some() {
+                tally.natively += u64::from(at_end);
+                if *natively != theirs {
+                    tally.differs(format!("{place}, native code:\n  ours {natively:?}\n  onig {theirs:?}"));
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod compare;
+mod guarded;
 mod onig_dialect;
 mod patterns;
 mod texts;
