@@ -1,6 +1,7 @@
 //! Where a match cannot start: too far before the next text that it must contain.
 
-use crate::ast::{Node, UNLIMITED};
+use crate::analysis::min_length;
+use crate::ast::{Assert, Node, UNLIMITED};
 use crate::clause::bits;
 use crate::needle::Needle;
 
@@ -25,27 +26,10 @@ impl Anchor {
     pub(crate) fn new(node: &Node) -> Option<Anchor> {
         let mut elements = Vec::new();
         flatten(node, &mut elements);
-        let mut best: Option<(u32, Anchor)> = None;
-        let mut at = 0;
-        while at < elements.len() {
-            let from = at;
-            let mut text = Vec::new();
-            while let Some(Node::Char(c)) = elements.get(at) {
-                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                at += 1;
-            }
-            if text.is_empty() {
-                at += 1;
-                continue;
-            }
-            let found = (from > 0).then(|| Anchor::after(&elements[..from], &text)).flatten();
-            // Of several the rarest.
-            let weight = bits(&text);
-            if weight >= LEAST_WEIGHT && best.as_ref().is_none_or(|(other, _)| weight > *other) {
-                best = found.map(|anchor| (weight, anchor)).or(best);
-            }
-        }
-        best.map(|(_, anchor)| anchor)
+        let anchors = texts(&elements)
+            .into_iter()
+            .filter_map(|(from, text)| Some((bits(&text), Anchor::after(&elements[..from], &text)?)));
+        rarest(anchors)
     }
 
     fn after(head: &[&Node], text: &[u8]) -> Option<Anchor> {
@@ -70,6 +54,50 @@ impl Anchor {
         }
         Some((end + 1, place))
     }
+}
+
+/// What every match of a pattern ends with, from the rarest text on that it contains on its top level; nothing when
+/// that says no more than the text does.
+pub(crate) fn end_of(node: &Node) -> Option<Node> {
+    let depends = |node: &Node| {
+        matches!(node, Node::Backref(..) | Node::Condition(..) | Node::Call(_) | Node::Keep)
+            || matches!(node, Node::Assert(Assert::SearchStart))
+    };
+    if node.any(&depends) {
+        return None;
+    }
+    let mut elements = Vec::new();
+    flatten(node, &mut elements);
+    let from = rarest(texts(&elements).into_iter().map(|(from, text)| (bits(&text), from)))?;
+    let end = &elements[from..];
+    let says = |node: &&Node| !matches!(node, Node::Char(_)) && min_length(node) > 0;
+    end.iter().any(says).then(|| Node::concat(end.iter().map(|&node| node.clone()).collect()))
+}
+
+/// The texts among the elements, but one at their start, and where they start.
+fn texts(elements: &[&Node]) -> Vec<(usize, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < elements.len() {
+        let from = at;
+        let mut text = Vec::new();
+        while let Some(Node::Char(c)) = elements.get(at) {
+            text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            at += 1;
+        }
+        if text.is_empty() {
+            at += 1;
+        } else if from > 0 {
+            found.push((from, text));
+        }
+    }
+    found
+}
+
+/// What goes with the most bits, the first of several, when they are enough.
+fn rarest<T>(all: impl Iterator<Item = (u32, T)>) -> Option<T> {
+    let enough = all.filter(|(weight, _)| *weight >= LEAST_WEIGHT);
+    enough.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, found)| found)
 }
 
 /// The elements of a sequence; groups on its top level are gone into.

@@ -18,6 +18,7 @@ mod bytes;
 mod charset;
 mod clause;
 mod compile;
+mod compiled;
 mod error;
 mod expand;
 mod fold;

@@ -1,26 +1,20 @@
 //! A compiled regular expression.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::analysis;
 use crate::ast::Node;
 use crate::budget::{Budget, Halt, Meter};
-use crate::compile::compile;
+use crate::compiled::Compiled;
 use crate::error::{Error, OutOfBudget};
 use crate::intern::{Groups, Key, interned};
-use crate::native::{Native, NativeMachine};
 use crate::parse::{Options, parse};
 use crate::program::Program;
-use crate::search::Search;
 use crate::simplify::simplify;
-use crate::vm::{Machine, NONE, Scratch};
+use crate::vm::{NONE, Scratch};
 
 /// The places of the groups in the text, in bytes; the whole match first.
 pub type Captures = Vec<Option<(usize, usize)>>;
-
-/// The most memory that a careful match uses to remember where it was, in bits.
-const MAX_MEMO_BITS: usize = 1 << 28;
 
 /// A regular expression in Ruby's syntax with Ruby's (Oniguruma's) meaning.
 ///
@@ -49,68 +43,6 @@ pub(crate) struct Shared {
     /// Made when the pattern is first used, as many of a configuration never are; `None` when it is too large, which
     /// was found out before.
     compiled: OnceLock<Option<Box<Compiled>>>,
-}
-
-/// What runs.
-#[derive(Debug)]
-struct Compiled {
-    node: Node,
-    program: Program,
-    /// The linear program, compiled when the fast one first turns out slow; `None` when the
-    /// pattern has no such program.
-    careful: OnceLock<Option<Program>>,
-    search: Search,
-    /// How often it was searched with before there was native code.
-    searches: AtomicU32,
-    /// Made when the pattern is searched with often.
-    native: OnceLock<Option<Native>>,
-}
-
-/// After so many searches native code is made: that takes as long as a few hundred do.
-const OFTEN: u32 = 200;
-
-impl Compiled {
-    fn native(&self) -> Option<&Native> {
-        match self.native.get() {
-            Some(made) => made.as_ref(),
-            None if self.searches.fetch_add(1, Relaxed) < OFTEN => None,
-            None => self.native.get_or_init(|| Native::new(&self.program, self.search.first())).as_ref(),
-        }
-    }
-
-    /// Searches with native code where there is some.
-    fn quickly(&self, text: &[u8], start: usize, scratch: &mut Scratch, meter: &mut Meter) -> Result<bool, Halt> {
-        if let Some(native) = self.native() {
-            match self.by_code(native, text, start, scratch, meter) {
-                Err(Halt::NoRoom) => {}
-                outcome => return outcome,
-            }
-        }
-        self.by_operations(&self.program, text, start, scratch, meter)
-    }
-
-    fn by_code(
-        &self,
-        native: &Native,
-        text: &[u8],
-        start: usize,
-        scratch: &mut Scratch,
-        meter: &mut Meter,
-    ) -> Result<bool, Halt> {
-        let program = &self.program;
-        self.search.run(program, text, start, meter, move || NativeMachine::new(native, program, text, start, scratch))
-    }
-
-    fn by_operations(
-        &self,
-        program: &Program,
-        text: &[u8],
-        start: usize,
-        scratch: &mut Scratch,
-        meter: &mut Meter,
-    ) -> Result<bool, Halt> {
-        self.search.run(program, text, start, meter, move || Machine::new(program, text, start, scratch))
-    }
 }
 
 /// Larger patterns are compiled at once, to know whether they can be: a node takes far fewer than fifty operations, and
@@ -194,7 +126,7 @@ impl Regex {
     }
 
     pub(crate) fn compiled_program(&self) -> Option<&Program> {
-        self.compiled().map(|compiled| &compiled.program)
+        self.compiled().map(Compiled::program)
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -207,16 +139,7 @@ impl Regex {
     }
 
     fn careful_program(&self) -> Option<&Program> {
-        let compiled = self.compiled()?;
-        let careful = compiled.careful.get_or_init(|| {
-            let hidden =
-                compiled.node.any(&|node| matches!(node, Node::Backref(..) | Node::Call(_) | Node::Condition(..)));
-            if hidden {
-                return None;
-            }
-            compile(&compiled.node, self.0.names.len(), true).ok()
-        });
-        careful.as_ref()
+        self.compiled()?.careful()
     }
 
     /// Searches; the registers of `scratch` hold the groups then.
@@ -241,10 +164,8 @@ impl Regex {
             Err(Halt::OutOfBudget) => return Err(OutOfBudget),
             Err(Halt::Slow | Halt::NoRoom) => {}
         }
-        let fits = |program: &&Program| program.memos as usize * (text.len() + 1) <= MAX_MEMO_BITS;
-        let program = self.careful_program().filter(fits).unwrap_or(&compiled.program);
         let mut meter = meter.without_hand_over();
-        compiled.by_operations(program, text, start, scratch, &mut meter).map_err(|_| OutOfBudget)
+        compiled.carefully(text, start, scratch, &mut meter).map_err(|_| OutOfBudget)
     }
 
     /// Searches with the careful program, for tests.
@@ -256,9 +177,10 @@ impl Regex {
         captures: &mut Captures,
         scratch: &mut Scratch,
     ) -> Option<bool> {
-        let program = self.careful_program()?;
+        let compiled = self.compiled()?;
+        compiled.careful()?;
         let mut meter = Meter::new(Budget::UNLIMITED, None);
-        let found = self.compiled()?.by_operations(program, text, start, scratch, &mut meter).ok()?;
+        let found = compiled.carefully(text, start, scratch, &mut meter).ok()?;
         self.take_captures(found, captures, scratch);
         Some(found)
     }
@@ -272,11 +194,8 @@ impl Regex {
         captures: &mut Captures,
         scratch: &mut Scratch,
     ) -> Option<bool> {
-        let compiled = self.compiled()?;
-        let native =
-            compiled.native.get_or_init(|| Native::new(&compiled.program, compiled.search.first())).as_ref()?;
         let mut meter = Meter::new(Budget::UNLIMITED, Some(text.len() as u64 * 16 + 4096));
-        let found = compiled.by_code(native, text, start, scratch, &mut meter).ok()?;
+        let found = self.compiled()?.natively(text, start, scratch, &mut meter)?.ok()?;
         self.take_captures(found, captures, scratch);
         Some(found)
     }
@@ -317,10 +236,7 @@ impl Shared {
 
     fn compile(&self) -> Result<Compiled, Error> {
         let node = simplify(self.parsed.clone(), &|group| self.wanted[group as usize]);
-        let program = compile(&node, self.names.len(), false)?;
-        let search = Search::new(&node, &program);
-        let (careful, native) = (OnceLock::new(), OnceLock::new());
-        Ok(Compiled { node, program, careful, search, searches: AtomicU32::new(0), native })
+        Compiled::new(node, self.names.len())
     }
 }
 

@@ -114,7 +114,7 @@ impl Search {
     }
 
     /// What a match can start with.
-    pub(crate) fn first(&self) -> &FirstBytes {
+    pub(crate) fn first_bytes(&self) -> &FirstBytes {
         &self.first
     }
 
@@ -126,42 +126,56 @@ impl Search {
         })
     }
 
-    /// Searches from `start` on, with the machine that `make` gives where there is something to try.
-    pub(crate) fn run<M: Attempts>(
+    /// Whether the last text that did not match lacked what it needs.
+    pub(crate) fn expects_miss(&self) -> bool {
+        self.misses.load(Relaxed)
+    }
+
+    /// Notes whether the next text is expected to lack what it needs.
+    pub(crate) fn expect_miss(&self, misses: bool) {
+        if misses != self.expects_miss() {
+            self.misses.store(misses, Relaxed);
+        }
+    }
+
+    /// Whether to look for what the text needs before anything is tried.
+    pub(crate) fn asks_first(&self) -> bool {
+        self.asks_first || self.expects_miss()
+    }
+
+    /// Whether the text lacks what every match contains.
+    pub(crate) fn lacks_text(&self, text: &[u8], from: usize) -> bool {
+        self.last_start(text, from).is_none()
+    }
+
+    /// The first place where a match may start.
+    #[inline]
+    pub(crate) fn first_place(&self, text: &[u8], start: usize) -> Option<usize> {
+        // Most lines match at their start.
+        let here = self.is_by_first() && text.get(start).is_some_and(|&byte| self.first.bytes[usize::from(byte)]);
+        if here { Some(start) } else { self.candidate(text, start, start) }
+    }
+
+    /// The next and the last place where a match may start when none does at `place`.
+    pub(crate) fn places_after(&self, text: &[u8], place: usize) -> Option<(usize, usize)> {
+        if place >= text.len() || matches!(self.starts, Starts::Text | Starts::Here) {
+            return None;
+        }
+        let last = self.last_start(text, place + 1)?;
+        Some((utf8::boundary(text, place + 1), last))
+    }
+
+    /// Tries all places from one to the last.
+    pub(crate) fn others(
         &self,
         program: &Program,
         text: &[u8],
-        start: usize,
+        (mut at, last): (usize, usize),
         meter: &mut Meter,
-        make: impl FnOnce() -> M,
+        machine: &mut impl Attempts,
     ) -> Result<bool, Halt> {
-        let misses = self.misses.load(Relaxed);
-        let asked = self.asks_first || misses;
-        if asked && self.last_start(text, start).is_none() {
-            return Ok(false);
-        }
-        // Most lines match at their start.
-        let here =
-            self.starts == Starts::Anywhere && text.get(start).is_some_and(|&byte| self.first.bytes[usize::from(byte)]);
-        let place = if here && self.head.is_none() { Some(start) } else { self.candidate(text, start, start) };
-        let Some(place) = place else { return Ok(false) };
-        let mut machine = make();
-        if machine.attempt(place, meter)? {
-            if misses {
-                self.misses.store(false, Relaxed);
-            }
-            return Ok(true);
-        }
-        if place >= text.len() || matches!(self.starts, Starts::Text | Starts::Here) {
-            return Ok(false);
-        }
-        let Some(last) = self.last_start(text, place + 1) else {
-            self.misses.store(true, Relaxed);
-            return Ok(false);
-        };
         let token = self.token.and_then(|token| program.tokens.get(token as usize));
         let walled = token.and_then(|token| Some((token, token.walls(program)?)));
-        let mut at = utf8::boundary(text, place + 1);
         // From anchor to anchor.
         loop {
             let (from, to) = match &self.anchor {
@@ -172,7 +186,7 @@ impl Search {
                 None => (at, last),
             };
             let found = match walled {
-                Some(walled) => self.between_walls(&mut machine, program, walled, (from, to), text, meter)?,
+                Some(walled) => self.between_walls(machine, program, walled, (from, to), text, meter)?,
                 None if from <= to => machine.attempt_any(self, from, to, meter)?,
                 None => false,
             };
