@@ -173,10 +173,10 @@ impl Compiled {
     ) -> Result<bool, Halt> {
         let search = &self.search;
         let misses = search.expects_miss();
-        if search.asks_first() && search.lacks_text(text, start) {
+        if quick && misses && self.lacks_end(text, start, scratch, meter)? {
             return Ok(false);
         }
-        if quick && misses && self.lacks_end(text, start, scratch, meter)? {
+        if search.asks_first() && search.lacks_text(text, start) {
             return Ok(false);
         }
         let Some(place) = search.first_place(text, start) else { return Ok(false) };
@@ -209,8 +209,9 @@ impl Compiled {
 
     fn make_end(&self) -> Option<Box<Compiled>> {
         let end = simplify(end_of(&self.node)?, &|_| false);
-        let compiled = Compiled::new(end, 1).ok()?;
-        // What an end itself ends with is not looked for.
+        let mut compiled = Compiled::new(end, 1).ok()?;
+        // It starts with a rare text: where that is, trying costs less than looking for more.
+        compiled.search.forget_texts();
         compiled.end.get_or_init(|| None);
         Some(Box::new(compiled))
     }

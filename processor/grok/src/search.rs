@@ -126,6 +126,11 @@ impl Search {
         })
     }
 
+    /// Looks for no texts from now on but for the one that every match starts with.
+    pub(crate) fn forget_texts(&mut self) {
+        self.needed.clear();
+    }
+
     /// Whether the last text that did not match lacked what it needs.
     pub(crate) fn expects_miss(&self) -> bool {
         self.misses.load(Relaxed)
