@@ -71,9 +71,9 @@ impl GrokSet {
         budget: Budget,
         captures: &mut Vec<Option<(usize, usize)>>,
     ) -> Result<Option<usize>, (usize, OutOfBudget)> {
-        let candidates = self.candidates(text);
+        let found = self.filter.as_ref().map(|filter| (filter, filter.scan.find(text)));
         for (index, grok) in self.groks.iter().enumerate() {
-            if candidates.may_match(index) {
+            if found.as_ref().is_none_or(|(filter, found)| filter.may_match(found, index)) {
                 let found = grok.captures(text, scratch, budget, captures);
                 if found.map_err(|error| (index, error))? {
                     return Ok(Some(index));
@@ -94,14 +94,17 @@ impl Candidates<'_> {
     /// Whether the pattern may match: the text has all that it needs.
     #[inline]
     pub fn may_match(&self, index: usize) -> bool {
-        let Some((filter, found)) = &self.found else { return true };
-        let holds =
-            |&condition: &usize| filter.conditions[condition].iter().any(|&(word, bits)| found[word] & bits != 0);
-        filter.needed.get(index).is_none_or(|needed| needed.iter().all(holds))
+        self.found.as_ref().is_none_or(|(filter, found)| filter.may_match(found, index))
     }
 }
 
 impl Filter {
+    #[inline]
+    fn may_match(&self, found: &Found, index: usize) -> bool {
+        let holds = |&condition: &usize| self.conditions[condition].iter().any(|&(word, bits)| found[word] & bits != 0);
+        self.needed.get(index).is_none_or(|needed| needed.iter().all(holds))
+    }
+
     fn new(groks: &[Grok]) -> Option<Filter> {
         let mut making = Making::default();
         let needed: Vec<Vec<usize>> = groks.iter().map(|grok| making.needed(clauses(grok.regex().node()))).collect();
