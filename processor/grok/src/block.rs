@@ -1,4 +1,4 @@
-//! Sixteen bytes compared at once: the one place of this crate with `unsafe` code, to call vector
+//! Sixteen bytes compared at once: with `unsafe` code, as `native/call.rs` only, to call vector
 //! instructions that every x86-64 machine has. Others compare byte by byte.
 
 use crate::run::Range;

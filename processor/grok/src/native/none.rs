@@ -1,5 +1,8 @@
 //! Where no native code is made, there is none.
 
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
 use crate::budget::{Halt, Meter};
 use crate::program::Program;
 use crate::search::{Attempts, FirstBytes, Search};
@@ -11,10 +14,10 @@ pub(crate) struct Memory;
 
 /// The code of a program.
 #[derive(Debug)]
-pub(crate) enum Native {}
+pub(crate) struct Native(Infallible);
 
 /// What runs it.
-pub(crate) enum NativeMachine {}
+pub(crate) struct NativeMachine<'a>(Infallible, PhantomData<&'a ()>);
 
 impl Native {
     pub(crate) fn new(_: &Program, _: &FirstBytes) -> Option<Native> {
@@ -22,18 +25,18 @@ impl Native {
     }
 }
 
-impl NativeMachine {
-    pub(crate) fn new(native: &Native, _: &Program, _: &[u8], _: usize, _: &mut Scratch) -> Self {
-        match *native {}
+impl<'a> NativeMachine<'a> {
+    pub(crate) fn new(native: &Native, _: &Program, _: &'a [u8], _: usize, _: &'a mut Scratch) -> Self {
+        NativeMachine(native.0, PhantomData)
     }
 }
 
-impl Attempts for NativeMachine {
+impl Attempts for NativeMachine<'_> {
     fn attempt(&mut self, _: usize, _: &mut Meter) -> Result<bool, Halt> {
-        match *self {}
+        match self.0 {}
     }
 
     fn attempt_any(&mut self, _: &Search, _: usize, _: usize, _: &mut Meter) -> Result<bool, Halt> {
-        match *self {}
+        match self.0 {}
     }
 }

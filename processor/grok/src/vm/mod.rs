@@ -12,6 +12,7 @@ use crate::native::Memory;
 use crate::program::{Op, Program};
 use crate::search::{Attempts, Search};
 
+#[cfg(all(feature = "native", target_arch = "x86_64"))]
 pub(crate) use check::single;
 use repeat::End;
 pub(crate) use repeat::Repeat;
