@@ -22,6 +22,9 @@ pub(super) fn code(program: &Program, starts: &FirstBytes) -> Option<(Vec<u8>, u
     emitter.search(starts);
     let mut at = 0;
     while at < program.ops.len() {
+        if emitter.asm.offset().0 > MAX_CODE {
+            return None;
+        }
         let label = emitter.ops[at];
         dynasm!(emitter.asm; =>label);
         at = emitter.op(at as u32)? as usize;
@@ -32,6 +35,8 @@ pub(super) fn code(program: &Program, starts: &FirstBytes) -> Option<(Vec<u8>, u
     Some((emitter.asm.finalize().ok()?, marks))
 }
 
+/// More code than so many bytes is not worth its memory.
+const MAX_CODE: usize = 4 << 20;
 /// So many bytes of groups are emptied without a loop.
 const MAX_UNROLLED: i32 = 512;
 

@@ -2,8 +2,8 @@
 //!
 //! A program's operations become machine code for x86-64, one after the other: what the loop over operations looks up
 //! for every byte is decided when the code is made. The code does what the operations do, way back for way back; what
-//! is rare or long winded (characters past ASCII, runs with limits, words' boundaries) it leaves to the functions of the
-//! machine that runs operations, by calling them. It reads the text within its bounds only, writes the registers, the
+//! is rare or long winded (characters past ASCII, the next end of a run) it leaves to the functions of the machine that
+//! runs operations, by calling them. It goes through the places of a text by itself, too. It reads the text within its bounds only, writes the registers, the
 //! notes and the stack of ways back of a [`Scratch`](crate::vm::Scratch), and stops when its fuel or the room for ways
 //! back is used up: then the machine starts over.
 //!

@@ -64,8 +64,8 @@ impl Emitter<'_> {
         self.take(&program.sets[set as usize].bytes, next, next);
     }
 
-    /// Takes a byte of a set. Where the next one is not, it goes to `none`, and where it is past ASCII to `long` if there
-    /// the byte does not decide: `fail` is no such place.
+    /// Takes a byte of a set; where the next one is not of it, it goes on at `none`. One past ASCII that is of it leads to
+    /// `long`, but where that is `none` it is taken as well.
     fn take(&mut self, bytes: &[bool; 256], none: DynamicLabel, long: DynamicLabel) {
         let found = self.label();
         let high = if long == none { found } else { long };
