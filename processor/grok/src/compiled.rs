@@ -16,8 +16,9 @@ use crate::vm::{Machine, Scratch};
 
 /// The most memory that a careful match uses to remember where it was, in bits.
 const MAX_MEMO_BITS: usize = 1 << 28;
-/// After so many searches native code is made: that takes as long as a few hundred do.
-const OFTEN: u32 = 200;
+/// After so many searches native code is made. That takes as long as some thousand searches, for large patterns some ten
+/// thousand, and is earned back by about as many.
+const OFTEN: u32 = 2000;
 /// What one text in which the end was found adds to the doubt that it is worth looking for; one without takes 1 away.
 const IN_VAIN: u32 = 8;
 /// From here on it is not looked for any more.
