@@ -106,24 +106,32 @@ impl Emitter<'_> {
         labels
     }
 
-    /// Where a state leads to by a byte or the text's end.
-    fn outcome(&mut self, states: &mut States<'_>, state: u16, byte: Option<u8>) -> DynamicLabel {
-        match states.automaton.after(state, byte) {
+    /// Where a state goes on, or an answer.
+    fn outcome(&mut self, states: &mut States<'_>, after: u16) -> DynamicLabel {
+        match after {
             DEAD => states.dead,
             ACCEPT => states.accept,
             BAIL => {
                 states.bails = true;
                 states.bail
             }
-            to => self.known(states, to).taken,
+            state => self.known(states, state).taken,
         }
     }
 
     fn state(&mut self, states: &mut States<'_>, state: u16) {
         let State { taken, next } = self.known(states, state);
         dynasm!(self.asm; =>taken; inc rbx; =>next);
-        let edge = self.outcome(states, state, None);
-        let targets = std::array::from_fn(|byte| self.outcome(states, state, Some(byte as u8)));
+        let edge = self.outcome(states, states.automaton.after(state, None));
+        // Neighbouring bytes mostly lead to the same place.
+        let (mut last, mut label) = (states.automaton.after(state, None), edge);
+        let targets = std::array::from_fn(|byte| {
+            let after = states.automaton.after(state, Some(byte as u8));
+            if after != last {
+                (last, label) = (after, self.outcome(states, after));
+            }
+            label
+        });
         // In an idle state the run takes what leads back to it.
         if let Some(run) = states.automaton.idle_run(state) {
             self.skip(run);
