@@ -65,6 +65,11 @@ impl Meter {
         }
     }
 
+    /// A meter that halts as [`Halt::Slow`] after many steps for the length of a text.
+    pub(crate) fn for_text(budget: Budget, text: &[u8]) -> Meter {
+        Meter::new(budget, Some(text.len() as u64 * 16 + 4096))
+    }
+
     /// The same budget without a hand-over.
     pub(crate) fn without_hand_over(self) -> Meter {
         Meter { hands_over: false, pause: self.spent + STEPS_PER_LOOK, ..self }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::anchor::end_of;
 use crate::ast::Node;
-use crate::budget::{Halt, Meter};
+use crate::budget::{Budget, Halt, Meter};
 use crate::compile::compile;
 use crate::error::Error;
 use crate::native::{Native, NativeMachine};
@@ -174,7 +174,7 @@ impl Compiled {
     ) -> Result<bool, Halt> {
         let search = &self.search;
         let misses = search.expects_miss();
-        if quick && misses && self.lacks_end(text, start, scratch, meter)? {
+        if quick && misses && self.lacks_end(text, start, scratch) {
             return Ok(false);
         }
         if search.asks_first() && search.lacks_text(text, start) {
@@ -185,11 +185,8 @@ impl Compiled {
             search.expect_miss(false);
             return Ok(true);
         }
-        let Some(places) = search.places_after(text, place) else {
-            search.expect_miss(true);
-            return Ok(false);
-        };
-        if quick && !misses && self.lacks_end(text, place, scratch, meter)? {
+        let Some(places) = search.places_after(text, place) else { return Ok(false) };
+        if quick && !misses && self.lacks_end(text, place, scratch) {
             search.expect_miss(true);
             return Ok(false);
         }
@@ -197,15 +194,17 @@ impl Compiled {
     }
 
     /// Whether the text has nothing from `from` on that a match could end with.
-    fn lacks_end(&self, text: &[u8], from: usize, scratch: &mut Scratch, meter: &mut Meter) -> Result<bool, Halt> {
+    fn lacks_end(&self, text: &[u8], from: usize, scratch: &mut Scratch) -> bool {
         let doubt = self.end_doubt.load(Relaxed);
         if doubt >= MAX_DOUBT {
-            return Ok(false);
+            return false;
         }
-        let Some(end) = self.end.get_or_init(|| self.make_end()) else { return Ok(false) };
-        let found = end.quickly(text, from, scratch, meter)?;
+        let Some(end) = self.end.get_or_init(|| self.make_end()) else { return false };
+        // What takes too long to say costs the match itself none of its steps.
+        let mut meter = Meter::for_text(Budget::UNLIMITED, text);
+        let found = end.quickly(text, from, scratch, &mut meter).unwrap_or(true);
         self.end_doubt.store(if found { doubt + IN_VAIN } else { doubt.saturating_sub(1) }, Relaxed);
-        Ok(!found)
+        !found
     }
 
     fn make_end(&self) -> Option<Box<Compiled>> {

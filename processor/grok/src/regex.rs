@@ -158,7 +158,7 @@ impl Regex {
             return Err(OutOfBudget);
         }
         let Some(compiled) = self.compiled() else { return Err(OutOfBudget) };
-        let mut meter = Meter::new(budget, Some(text.len() as u64 * 16 + 4096));
+        let mut meter = Meter::for_text(budget, text);
         match compiled.quickly(text, start, scratch, &mut meter) {
             Ok(found) => return Ok(found),
             Err(Halt::OutOfBudget) => return Err(OutOfBudget),
@@ -194,7 +194,7 @@ impl Regex {
         captures: &mut Captures,
         scratch: &mut Scratch,
     ) -> Option<bool> {
-        let mut meter = Meter::new(Budget::UNLIMITED, Some(text.len() as u64 * 16 + 4096));
+        let mut meter = Meter::for_text(Budget::UNLIMITED, text);
         let found = self.compiled()?.natively(text, start, scratch, &mut meter)?.ok()?;
         self.take_captures(found, captures, scratch);
         Some(found)

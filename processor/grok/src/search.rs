@@ -166,8 +166,11 @@ impl Search {
         if place >= text.len() || matches!(self.starts, Starts::Text | Starts::Here) {
             return None;
         }
-        let last = self.last_start(text, place + 1)?;
-        Some((utf8::boundary(text, place + 1), last))
+        let last = self.last_start(text, place + 1);
+        if last.is_none() {
+            self.expect_miss(true);
+        }
+        Some((utf8::boundary(text, place + 1), last?))
     }
 
     /// Tries all places from one to the last.

@@ -131,3 +131,13 @@ fn runs_that_lead_nowhere_are_counted() {
         assert_eq!(regex.is_match(&text, &mut Scratch::default(), budget), Ok(false), "{pattern}");
     }
 }
+
+#[test]
+fn texts_that_a_lazy_run_looks_for_in_vain_are_counted() {
+    let text = format!("{}d", "xb".repeat(200_000));
+    let regex = Regex::new(r"(?m)x(?:.*?ab|c)d", Options::default()).unwrap();
+    // Native code gives up, whatever else does.
+    let (mut scratch, mut captures) = (Scratch::default(), Captures::new());
+    assert_eq!(regex.captures_natively(text.as_bytes(), 0, &mut captures, &mut scratch), None);
+    assert_eq!(regex.is_match(text.as_bytes(), &mut scratch, Budget::millis(60_000)), Ok(false));
+}

@@ -66,6 +66,7 @@ impl Emitter<'_> {
             return end;
         }
         self.undecided = self.undecided.max(token.end);
+        self.spend();
         dynasm!(self.asm; mov rbx, [r15 + field::TOKEN_START]);
         at + 1
     }

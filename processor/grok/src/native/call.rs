@@ -207,7 +207,7 @@ impl Context {
     /// The program, the text, the notes and the fuel.
     ///
     /// # Safety
-    /// The context is one that [`NativeMachine::attempt`] made for a call that is under way.
+    /// The context is one that [`NativeMachine::attempt_all`] made for a call that is under way.
     unsafe fn parts(&mut self) -> (&Program, &[u8], &mut [u32], &mut i64) {
         // SAFETY: the pointers and lengths are those of a program, a text and notes that are borrowed for the call, and
         // the code does not use them while it waits for the function that called this one.

@@ -58,7 +58,7 @@ pub(super) struct Emitter<'p> {
     leave: DynamicLabel,
     pub(super) no_room: DynamicLabel,
     no_match: DynamicLabel,
-    slow: DynamicLabel,
+    pub(super) slow: DynamicLabel,
     pub(super) restore: DynamicLabel,
     cold: Vec<(DynamicLabel, Cold)>,
     constants: HashMap<Vec<u8>, DynamicLabel>,

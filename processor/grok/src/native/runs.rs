@@ -244,7 +244,9 @@ impl Emitter<'_> {
         if text.len() > 1 {
             let found = self.label();
             self.compare(text, before, other);
-            dynasm!(self.asm; jmp =>found; =>other; inc rbx; jmp =>again; =>found);
+            dynasm!(self.asm; jmp =>found; =>other);
+            // Each stands for bytes that the skip has not taken fuel for.
+            dynasm!(self.asm; dec QWORD [r15 + field::FUEL]; js =>self.slow; inc rbx; jmp =>again; =>found);
         }
         if before > 0 {
             dynasm!(self.asm; sub rbx, before);

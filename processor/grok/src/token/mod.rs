@@ -51,7 +51,8 @@ const MAX_DOUBT: u32 = 8 * 1024;
 pub(crate) enum Verdict {
     /// The part matches up to this place, and nowhere else before what follows.
     Ends(usize),
-    Fails,
+    /// It does not; the text was looked at up to this place.
+    Fails(usize),
     /// The operations have to decide.
     Unknown,
 }
@@ -226,7 +227,7 @@ impl Automaton {
             }
         }
         match state {
-            DEAD => Verdict::Fails,
+            DEAD => Verdict::Fails(at),
             ACCEPT if at - pos <= self.limit => Verdict::Ends(at),
             _ => Verdict::Unknown,
         }

@@ -107,7 +107,10 @@ impl Machine<'_> {
                             op = token.end;
                             continue;
                         }
-                        Verdict::Fails => None,
+                        Verdict::Fails(at) => {
+                            meter.spent += (at - pos) as u64 >> 4;
+                            None
+                        }
                         Verdict::Unknown => Some(pos),
                     }
                 }
@@ -122,7 +125,10 @@ impl Machine<'_> {
                             op = token.end + 1;
                             continue;
                         }
-                        Verdict::Fails => None,
+                        Verdict::Fails(at) => {
+                            meter.spent += (at - pos) as u64 >> 4;
+                            None
+                        }
                         Verdict::Unknown => Some(pos),
                     }
                 }
